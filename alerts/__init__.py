@@ -1,0 +1,1 @@
+"""What deserves a person: checks, rules, alarms, notification."""

@@ -1,0 +1,154 @@
+"""Alarms: what the rules found becomes rows, in the transaction that stores the readings which moved them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from alerts.rule import Version
+from alerts.watch import threshold_of
+
+CHANNEL = "cityhub_alarm"
+"""NOTIFY channel: carries the id of every new alarm transition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A series moved from one level of a rule to another."""
+
+    version: Version
+    series_id: int
+    to_level: int
+    at: datetime  # when the level was reached, by the readings' own time
+    reading_time: datetime  # with the series: the reading that moved it
+    value: float
+
+
+class Alarms:
+    """Writes changes; the alarm that stands in the database decides what a change means."""
+
+    def __init__(self, channels: Sequence[str]) -> None:
+        self._channels = list(channels)
+        self._version_ids: dict[str, int] = {}
+
+    def register(self, connection: psycopg.Connection, versions: Sequence[Version]) -> None:
+        """Keep every version that may judge."""
+        for version in versions:
+            row = connection.execute(
+                """insert into rule_version (rule, sha256, body) values (%s, %s, %s)
+                   on conflict (rule, sha256) do update set rule = excluded.rule returning id""",
+                (version.rule.rule, version.sha256, Jsonb(version.body)),
+            ).fetchone()
+            if row is None:
+                raise RuntimeError("insert returned no row")
+            self._version_ids[version.sha256] = row[0]
+
+    def write(self, cursor: psycopg.Cursor, changes: Sequence[Change]) -> None:
+        """Write the changes, their transitions, and what is to be sent."""
+        for change in changes:
+            self._write(cursor, change)
+
+    def _write(self, cursor: psycopg.Cursor, change: Change) -> None:
+        rule = change.version.rule.rule
+        cursor.execute(
+            "select id, level from alarm where rule = %s and series_id = %s and returned_at is null for update",
+            (rule, change.series_id),
+        )
+        standing = cursor.fetchone()
+        from_level = standing[1] if standing else 0
+        if from_level == change.to_level:
+            return
+        threshold = threshold_of(change.version, change.to_level, change.value)
+        moved = {
+            "level": change.to_level, "value": change.value, "threshold": threshold, "at": change.at,
+            "rule": rule, "series": change.series_id, "id": standing[0] if standing else None,
+        }  # fmt: skip
+        if standing is None:
+            kind = "raised"
+            cursor.execute(RAISE, moved)
+        elif change.to_level == 0:
+            kind = "returned"
+            cursor.execute(
+                "update alarm set level = 0, value = %(value)s, changed_at = %(at)s, returned_at = %(at)s where id = %(id)s returning id",
+                moved,
+            )
+        else:
+            kind = "escalated" if change.to_level > from_level else "lowered"
+            cursor.execute(MOVE, moved)
+        alarm_id = _only(cursor)
+        cursor.execute(
+            """insert into alarm_transition
+                  (alarm_id, kind, from_level, to_level, at, value, reading_time, rule_version_id)
+               values (%s, %s, %s, %s, %s, %s, %s, %s) returning id""",
+            (alarm_id, kind, from_level, change.to_level, change.at, change.value, change.reading_time,
+             self._version_ids[change.version.sha256]),
+        )  # fmt: skip
+        transition_id = _only(cursor)
+        body = Jsonb(notice(cursor.connection, transition_id))
+        cursor.executemany(
+            "insert into outbox (transition_id, channel, body) values (%s, %s, %s)",
+            [(transition_id, channel, body) for channel in self._channels],
+        )
+        cursor.execute("select pg_notify(%s, %s)", (CHANNEL, str(transition_id)))
+
+
+# A density speaks of the zone that it counts; anything else of the smallest zone that its device stands in.
+RAISE = """
+insert into alarm (rule, series_id, device_id, zone_id, exercise, level, peak_level, value, threshold, raised_at, changed_at)
+select %(rule)s, series.id, device.id,
+       coalesce(series.zone_id, (select zone.id from device_zone join zone on zone.id = zone_id
+                                 where device_zone.device_id = device.id order by area_m2 limit 1)),
+       device.recorded, %(level)s, %(level)s, %(value)s, %(threshold)s, %(at)s, %(at)s
+from series join device on device.id = device_id where series.id = %(series)s
+returning id"""
+
+MOVE = """
+update alarm set level = %(level)s, peak_level = greatest(peak_level, %(level)s), value = %(value)s,
+       threshold = %(threshold)s, changed_at = %(at)s
+where id = %(id)s returning id"""
+
+
+def notice(connection: psycopg.Connection, transition_id: int) -> dict[str, Any]:
+    """What people and programs are told of a transition."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        cursor.execute(
+            """select alarm.id::text as id, alarm_transition.kind, from_level, to_level as level, alarm.rule,
+                      rule_version.body ->> 'title' as title, alarm.value, alarm.threshold, unit, metric, exercise,
+                      device.key as device, device.name as device_name, department.key as department,
+                      zone.key as zone, zone.name as zone_name, lon, lat,
+                      to_json(alarm_transition.at) #>> '{}' as at, to_json(raised_at) #>> '{}' as raised_at
+               from alarm_transition join alarm on alarm.id = alarm_id
+                    join series on series.id = series_id join device on device.id = alarm.device_id
+                    join department on department.id = department_id
+                    left join zone on zone.id = alarm.zone_id
+                    left join rule_version on rule_version.id = rule_version_id
+               where alarm_transition.id = %s""",
+            (transition_id,),
+        )
+        row = cursor.fetchone()
+    if row is None:
+        raise LookupError(f"no alarm transition {transition_id}")
+    return row
+
+
+def standing(connection: psycopg.Connection) -> dict[tuple[int, str], int]:
+    """The level of every standing alarm, by series and rule."""
+    return {
+        (series_id, rule): level
+        for series_id, rule, level in connection.execute(
+            "select series_id, rule, level from alarm where returned_at is null"
+        )
+    }
+
+
+def _only(cursor: psycopg.Cursor) -> int:
+    row = cursor.fetchone()
+    if row is None:
+        raise RuntimeError("the statement returned no row")
+    return int(row[0])

@@ -1,0 +1,1 @@
+"""The parts put together: settings, wiring, commands, private services. Nobody imports it."""

@@ -1,0 +1,75 @@
+"""The command line: `cityhub COMMAND`; an operator's mistake prints `Error:` and `Try:` and exits with 2."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+import structlog
+import typer
+
+from cityhub.commands import account, bench, decode, demo, device, field, ledger, replay, rule, up, zone
+
+app = typer.Typer(
+    help="A sensing hub for cities: telemetry in, checked on the way, alarms that are believed.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+app.command("demo")(demo.demo)
+app.command("up")(up.up)
+app.command("hub")(up.hub)
+app.command("api")(up.api)
+app.command("migrate")(up.migrate)
+app.add_typer(field.edge, name="edge")
+app.add_typer(field.sim, name="sim")
+app.command("replay")(replay.replay)
+app.command("decode")(decode.decode)
+app.add_typer(device.app, name="device")
+app.add_typer(zone.app, name="zone")
+app.add_typer(rule.app, name="rule")
+app.command("ledger")(ledger.ledger)
+app.add_typer(account.app, name="account")
+app.command("bench")(bench.bench)
+
+
+def main() -> None:
+    """Run one command. Errors that carry a hint are the operator's to mend; anything else is a bug and shows itself."""
+    _log_to_stderr()
+    try:
+        app()
+    except Exception as error:
+        hint = getattr(error, "hint", None)
+        if hint is None:
+            raise
+        fail(str(error), str(hint), sys.exit)
+
+
+def fail(message: str, hint: str, leave: Callable[[int], object]) -> None:
+    """Say what is wrong and what to try."""
+    print(f"Error: {message}", file=sys.stderr)  # noqa: T201 -- this is where the operator reads it
+    if hint:
+        print(f"Try: {hint}", file=sys.stderr)  # noqa: T201
+    leave(2)
+
+
+def _log_to_stderr() -> None:
+    shown = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.dict_tracebacks
+            if not sys.stderr.isatty()
+            else structlog.processors.StackInfoRenderer(),
+            shown,
+        ],
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+    )
+
+
+if __name__ == "__main__":
+    main()

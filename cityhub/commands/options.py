@@ -1,0 +1,33 @@
+"""What several commands ask for in the same way."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import psycopg
+import typer
+
+from cityhub.settings import OperatorError, Settings, load
+from cityhub.stack import reach
+
+Config = Annotated[
+    Path | None, typer.Option("--config", help="TOML file of settings; CITYHUB_* variables overrule it.")
+]
+
+
+def settings(config: Path | None) -> Settings:
+    """The settings that hold for this command."""
+    return load(config, os.environ)
+
+
+def connect(given: Settings) -> psycopg.Connection:
+    """A connection to the database of the hub that runs; raises OperatorError."""
+    try:
+        return psycopg.connect(reach(given).database_url, autocommit=True, connect_timeout=5)
+    except psycopg.OperationalError as error:
+        raise OperatorError(
+            f"the database does not answer: {str(error).strip().splitlines()[0]}",
+            "is the hub running? `cityhub up` starts it",
+        ) from error

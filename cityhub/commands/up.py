@@ -1,0 +1,97 @@
+"""`cityhub up`, `hub`, `api`, `migrate`: the hub, whole or in its two processes."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import psycopg
+import typer
+from rich.console import Console
+
+from alerts import rule
+from api import accounts, server
+from cityhub.commands.options import Config, settings
+from cityhub.hub import Hub, Plan
+from cityhub.settings import Settings
+from cityhub.stack import hub_and_api, migrate_or_explain, reach, services
+
+out = Console(highlight=False)
+
+
+def up(config: Config = None) -> None:
+    """Run the hub: private broker and database where none are configured, the hub and its API.
+
+    Ends on Ctrl-C, in reverse order; a part that dies is started again.
+    """
+    given = settings(config)
+    stopping = stop_on_signals()
+    with ExitStack() as stack:
+        found = stack.enter_context(services(given, lambda line: out.print(f"  {line}")))
+        if found.warning:
+            out.print(f"[yellow]Warning:[/] {found.warning}")
+        with psycopg.connect(found.database_url, autocommit=True) as connection:
+            password = accounts.first_administrator(connection)
+        children = hub_and_api(given, found, stack)
+        out.print(f"Console   http://{given.api_host}:{given.api_port}")
+        if password:
+            out.print(
+                f"Sign in   admin / {password}   (shown this once; `cityhub account password admin` sets a new one)"
+            )
+        out.print(f"Logs      {given.home / 'run'}")
+        while not stopping.wait(0.5):
+            for child in children:
+                before = child.restarts
+                child.tend()
+                if child.restarts > before:
+                    out.print(
+                        f"[yellow]{child.name} had died and was started again[/]; its last words:\n{child.last_words(4)}"
+                    )
+
+
+def hub(config: Config = None) -> None:
+    """Run only the hub's own process: MQTT in, checks, database, alarms."""
+    given = settings(config)
+    found = reach(given)
+    folders = (rule.SHIPPED, *([Path(given.rules)] if given.rules else []))
+    plan = Plan(
+        found.database_url,
+        found.mqtt_url,
+        rule_folders=folders,
+        webhook_url=given.webhook_url,
+        webhook_secret=given.webhook_secret,
+        webhook_allow_private=given.webhook_allow_private,
+    )
+    Hub(plan, stop_on_signals()).run()
+
+
+def api(config: Config = None) -> None:
+    """Run only the API and the console."""
+    given = settings(config)
+    server.serve(reach(given).database_url, given.api_host, given.api_port, secure=given.api_secure)
+
+
+def migrate(
+    config: Config = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing when all is well.")] = False,  # noqa: FBT002
+) -> None:
+    """Bring the database's schema up to this version."""
+    migrate_or_explain(
+        database_url(settings(config)), (lambda _: None) if quiet else lambda line: out.print(f"  {line}")
+    )
+
+
+def database_url(given: Settings) -> str:
+    """The configured database, else that of the running hub."""
+    return given.database_url or reach(given).database_url
+
+
+def stop_on_signals() -> threading.Event:
+    """An event that Ctrl-C and SIGTERM set."""
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    return stopping

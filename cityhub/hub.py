@@ -1,0 +1,273 @@
+"""The hub: one straight line from the inbox to the commit, wired here and nowhere else."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import psycopg
+import structlog
+from psycopg.types.json import Jsonb
+
+from alerts import alarms, rule, webhook
+from alerts.alarms import Alarms, Change
+from alerts.checks.quality import Quality
+from alerts.notifier import Notice, Notifier
+from alerts.rule import Subject
+from alerts.watch import Watches
+from cityhub.topics import AlarmTopics
+from edge.reading import Rows
+from ingest import checkpoint, store
+from ingest.batch import Assembler, Batch, Seen
+from ingest.inbox import Inbox
+from ingest.latest import Latest, upsert
+from ingest.order import Newest
+from ingest.records import from_us, write_archive, write_dead_letters, write_ledger, write_progress
+from ingest.registry import Device, Registry, Series
+from ingest.session import Session, Stopped
+from ingest.slots import Slots
+from ingest.writer import Writer
+
+log = structlog.get_logger("cityhub.hub")
+
+BATCH_MESSAGES = 5_000
+CHECKPOINT_EVERY_S = 10.0
+BEAT_EVERY_S = 1.0
+REGISTRY_CHANNEL = "cityhub_registry"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the hub needs to know, all plain."""
+
+    database_url: str
+    mqtt_url: str
+    rule_folders: tuple[Path, ...] = (rule.SHIPPED,)
+    webhook_url: str = ""
+    webhook_secret: str = ""
+    webhook_allow_private: bool = False
+    client_id: str = "cityhub"
+
+
+class Hub:
+    """The state of a running hub and the steps that a batch takes; `run` walks them until told to stop."""
+
+    def __init__(self, plan: Plan, stopping: threading.Event) -> None:
+        self._plan, self._stopping = plan, stopping
+        self._run_id = uuid4()
+        self._counts: Counter[str] = Counter()
+        self._registry, self._newest = Registry(), Newest()
+        self._quality, self._watches = Quality(), Watches(rule.load(*plan.rule_folders))
+        self._session = Session(plan.database_url, stopping, REGISTRY_CHANNEL)
+        self._inbox = Inbox(plan.mqtt_url, plan.client_id)
+        self._alarms = Alarms(["log", "topic", *(["webhook"] if plan.webhook_url else [])])
+        self._slots = Slots(self._registry, self._create)
+        self._assembler = Assembler(self._registry, self._slots, self._newest, self._ask)
+        self._latest = Latest()
+        self._store = store.Store(
+            plan.database_url,
+            self._run_id,
+            [
+                write_archive,
+                self._write_alarms,
+                write_dead_letters,
+                write_ledger,
+                write_progress,
+                self._latest.write,
+            ],
+        )
+        self._writer = Writer(self._store, self._inbox, self._committed)
+        self._notifiers: list[Notifier] = []
+
+    def run(self) -> None:
+        """Start everything, pass batches until `stopping` is set, then end in reverse order."""
+        with ExitStack() as stack:
+            stack.callback(self._session.close)
+            self._session.run(lambda connection: self._alarms.register(connection, self._watches.versions))
+            self._meet(self._session.run(self._registry.refresh))
+            self._resume()
+            self._session.run(lambda _: self._store.begin())
+            stack.callback(self._store.close)
+            for channel, deliver in self._channels(stack).items():
+                notifier = Notifier(self._plan.database_url, channel, deliver)
+                notifier.start()
+                stack.callback(notifier.close)
+                self._notifiers.append(notifier)
+            self._writer.start()
+            stack.callback(self._writer.close)
+            self._inbox.start()
+            stack.callback(self._inbox.close)
+            log.info("hub ready", series=len(self._registry.series), devices=len(self._registry.devices))
+            try:
+                self._pass_batches()
+            except Stopped:
+                log.warning("stopping while the database is away; what is not acknowledged comes again")
+            if self._writer.waits:
+                self._writer.abandon()
+            elif self._writer.drain():
+                self._save()
+                self._beat()
+
+    def _pass_batches(self) -> None:
+        beat_at = saved_at = time.monotonic()
+        while not self._stopping.is_set():
+            if self._writer.fault is not None:
+                raise self._writer.fault
+            messages = self._inbox.take(BATCH_MESSAGES, timeout_s=0.2)
+            if messages:
+                self._pass(self._assembler.assemble(messages))
+            now = time.monotonic()
+            if now - beat_at >= BEAT_EVERY_S:
+                beat_at = now
+                self._inbox.watch()
+                if self._session.changed():
+                    self._meet(self._session.run(self._registry.refresh))
+                    self._slots.forget()
+                self._beat()
+            if now - saved_at >= CHECKPOINT_EVERY_S and self._writer.drain():
+                saved_at = now
+                self._save()
+
+    def _pass(self, batch: Batch) -> None:
+        """Judge a batch and hand it to the writer: flags, then rules."""
+        self._quality.mark(batch.rows, batch.newer)
+        batch.count_flags()
+        batch.events = self._changes(batch)
+        self._writer.put(batch)
+
+    def _changes(self, batch: Batch) -> list[Change]:
+        events = self._watches.observe(batch.rows, batch.newer, batch.late)
+        rows = batch.rows[events["row"]]
+        return [
+            Change(
+                self._watches.rule_of(event["watch"]),
+                int(row["series"]),
+                int(event["to_level"]),
+                from_us(int(event["at"])),
+                from_us(int(row["time"])),
+                float(row["value"]),
+            )
+            for event, row in zip(events, rows, strict=True)
+        ]
+
+    def _write_alarms(self, cursor: psycopg.Cursor, batch: Batch) -> None:
+        self._alarms.write(cursor, batch.events)
+
+    def _committed(self, batch: Batch) -> None:
+        """After the commit, in the writer's thread: wake the notifiers, count."""
+        for column in (
+            "messages",
+            "received",
+            "stored",
+            "flagged",
+            "late",
+            "duplicate",
+            "quarantined",
+            "rejected",
+        ):
+            self._counts[column] += batch.ledger.total(column)
+        self._counts["alarms"] += len(batch.events)
+        if batch.events:
+            for notifier in self._notifiers:
+                notifier.wake()
+
+    def _ask(self, rows: Rows) -> Seen:
+        # What is being written now is not in the table yet: wait for it before asking.
+        self._writer.drain()
+        return self._session.run(lambda connection: store.known(connection, rows))
+
+    def _create(self, wanted: set[tuple[Device, str]]) -> None:
+        self._meet(self._session.run(lambda connection: self._registry.create(connection, wanted)))
+
+    def _meet(self, fresh: list[Series]) -> None:
+        """Give series that are new to this process their place in the kernels' arrays."""
+        for series in fresh:
+            device = series.device
+            self._newest.reach(series.id)
+            self._quality.configure(series.id, series.measured.checks.model_dump(exclude_none=True))
+            self._watches.add(
+                Subject(series.id, series.metric, device.profile, device.department, device.key)
+            )
+
+    def _resume(self) -> None:
+        """Take up where the last run's commits ended: load the checkpoint, feed what was stored after it."""
+        saved = self._session.run(checkpoint.load)
+        if "newest" in saved:
+            self._newest.take_up(saved["newest"])
+            self._quality.take_up(saved["quality"])
+            self._watches.restore(saved["watches"])
+        fed = 0
+        for rows in self._session.run(
+            lambda connection: list(
+                checkpoint.stored_since(connection, self._newest.times, sorted(self._registry.series))
+            )
+        ):
+            newer = self._newest.advance(rows["series"], rows["time"])
+            self._quality.mark(rows, newer)
+            self._watches.observe(rows, newer, np.ones(len(rows), np.bool_))
+            self._session.run(lambda connection, rows=rows: _upsert_latest(connection, rows))  # type: ignore[misc]
+            fed += len(rows)
+        self._watches.set_told(self._session.run(alarms.standing))
+        log.info("resumed", checkpoint="newest" in saved, fed=fed)
+
+    def _save(self) -> None:
+        arrays = {
+            "newest": self._newest.times,
+            "quality": self._quality.state,
+            "watches": self._watches.state(),
+        }
+        self._session.run(lambda connection: checkpoint.save(connection, arrays))
+
+    def _beat(self) -> None:
+        status = {
+            **self._counts,
+            "queue": self._inbox.waiting,
+            "connected": self._inbox.connected,
+            "series": len(self._registry.series),
+            "waits": self._writer.waits,
+        }
+        self._session.run(
+            lambda connection: connection.execute(
+                "update hub_run set beat_at = now(), status = %s where id = %s", (Jsonb(status), self._run_id)
+            )
+        )
+
+    def _channels(self, stack: ExitStack) -> dict[str, Any]:
+        channels: dict[str, Any] = {"log": say, "topic": AlarmTopics(self._inbox.publish)}
+        if self._plan.webhook_url:
+            hook = webhook.Webhook(
+                self._plan.webhook_url,
+                self._plan.webhook_secret.encode(),
+                allow_private=self._plan.webhook_allow_private,
+            )
+            stack.callback(hook.close)
+            channels["webhook"] = hook
+        return channels
+
+
+def say(notice: Notice) -> None:
+    """The log channel: one line a transition."""
+    body = notice.body
+    log.warning(
+        "alarm",
+        kind=body["kind"],
+        alarm_level=rule.LEVEL_NAMES[body["level"]],
+        title=("EXERCISE " if body["exercise"] else "") + str(body["title"]),
+        device=body["device"],
+        value=f"{body['value']:g} {body['unit']}",
+        limit=body["threshold"],
+        zone=body["zone"],
+        at=body["at"],
+    )
+
+
+def _upsert_latest(connection: psycopg.Connection, rows: Rows) -> None:
+    with connection.transaction(), connection.cursor() as cursor:
+        upsert(cursor, rows)

@@ -1,0 +1,97 @@
+"""Settings: one TOML file and CITYHUB_* variables; nothing else in the project reads configuration."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+
+class OperatorError(Exception):
+    """An operator's mistake: printed as `Error:` and `Try:`, without a traceback."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+def default_home() -> Path:
+    """Where the hub keeps what it must not lose."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/cityhub")
+    return Path(os.environ.get("XDG_STATE_HOME", Path.home() / ".local/state")) / "cityhub"
+
+
+def _setting(default: Any, text: str) -> Any:
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every setting, its default and what it means; the variable is CITYHUB_ and the name in capitals."""
+
+    home: Path = field(
+        default_factory=default_home, metadata={"help": "directory of private services, journals and secrets"}
+    )
+    database_url: str = _setting("", "postgresql://...; without it a private database is started")
+    mqtt_url: str = _setting(
+        "", "mqtt://user:password@host:port of the hub; without it a private broker is started"
+    )
+    field_mqtt_url: str = _setting("", "the same for edge agents; default: as the hub")
+    api_host: str = _setting("127.0.0.1", "address on which console and API listen")
+    api_port: int = _setting(8470, "port of console and API")
+    api_secure: bool = _setting(False, "true behind https: cookies are then sent over https only")
+    webhook_url: str = _setting("", "alarms are sent there as signed POSTs")
+    webhook_secret: str = _setting("", "signs them (Standard Webhooks, base64 or text)")
+    webhook_allow_private: bool = _setting(False, "allow a webhook inside a private network")
+    rules: str = _setting("", "folder of rules (*.yaml), added to the shipped ones")
+    profiles: str = _setting("", "folder of profiles (*.yaml), added to the shipped ones")
+
+
+def load(path: Path | None, environment: Mapping[str, str]) -> Settings:
+    """Settings of a file, each overruled by its variable; raises OperatorError."""
+    given: dict[str, Any] = {}
+    if path is not None:
+        try:
+            given = tomllib.loads(path.read_text())
+        except OSError as error:
+            raise OperatorError(f"cannot read {path}: {error.strerror}", "check --config") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise OperatorError(
+                f"{path}: {error}", "write settings as name = value, texts in quotes"
+            ) from error
+    known = {setting.name: setting for setting in fields(Settings)}
+    for name in given:
+        if name not in known:
+            raise OperatorError(f"{path}: unknown setting {name!r}", f"known are {', '.join(known)}")
+    for name in known:
+        variable = f"CITYHUB_{name.upper()}"
+        if variable in environment:
+            given[name] = environment[variable]
+    return Settings(
+        **{name: _cast(name, value, type(getattr(Settings(), name))) for name, value in given.items()}
+    )
+
+
+def as_environment(settings: Settings) -> dict[str, str]:
+    """The settings as variables, for a process of ours to find."""
+    return {f"CITYHUB_{each.name.upper()}": str(getattr(settings, each.name)) for each in fields(Settings)}
+
+
+def _cast(name: str, value: Any, wanted: type) -> Any:
+    if wanted is bool:
+        if str(value).lower() in ("true", "1", "yes"):
+            return True
+        if str(value).lower() in ("false", "0", "no", ""):
+            return False
+        raise OperatorError(f"{name} is {value!r}", "write true or false")
+    try:
+        return wanted(value)
+    except (TypeError, ValueError) as error:
+        raise OperatorError(
+            f"{name} is {value!r}, not {'a number' if wanted is int else 'a path'}",
+            f"see `{name}` in docs/settings.md",
+        ) from error

@@ -1,0 +1,110 @@
+"""The stack: services, hub and API of one home, started in order; where each can be reached."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psycopg
+
+from cityhub.migrate import migrate
+from cityhub.processes import Child, command
+from cityhub.services import start_broker, start_database
+from cityhub.settings import OperatorError, Settings, as_environment
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the parts of a running hub are; holds passwords, so its file is the owner's alone."""
+
+    database_url: str
+    mqtt_url: str
+    field_mqtt_url: str
+    broker: str = ""
+    database: str = ""
+    warning: str = ""
+
+    def environment(self, settings: Settings) -> dict[str, str]:
+        """What a child process needs to find them."""
+        return {
+            **os.environ,
+            **as_environment(settings),
+            "CITYHUB_DATABASE_URL": self.database_url,
+            "CITYHUB_MQTT_URL": self.mqtt_url,
+            "CITYHUB_FIELD_MQTT_URL": self.field_mqtt_url,
+        }
+
+
+def reach(settings: Settings) -> Addresses:
+    """The addresses of configured services, or of the private ones that run now; raises OperatorError."""
+    if settings.database_url and settings.mqtt_url:
+        return Addresses(
+            settings.database_url, settings.mqtt_url, settings.field_mqtt_url or settings.mqtt_url
+        )
+    try:
+        return Addresses(**json.loads(_noted(settings).read_text()))
+    except FileNotFoundError as error:
+        raise OperatorError(
+            f"no hub is running on {settings.home}",
+            "start one with `cityhub up`, or set CITYHUB_DATABASE_URL and CITYHUB_MQTT_URL",
+        ) from error
+
+
+@contextmanager
+def services(settings: Settings, say: Say) -> Iterator[Addresses]:
+    """Broker and database: the configured ones, or private ones that end with this block; schema up to date."""
+    with ExitStack() as stack:
+        database_url, mqtt_url, field_url = settings.database_url, settings.mqtt_url, settings.field_mqtt_url
+        broker_name = database_name = warning = ""
+        if not database_url:
+            say("starting the private database")
+            database = start_database(settings.home, progress=say)
+            stack.callback(database.stop)
+            database_url, warning = database.url, database.warning or ""
+            database_name = database.version + (
+                f" with TimescaleDB {database.timescaledb}" if database.timescaledb else ""
+            )
+        if not mqtt_url:
+            say("starting the private broker")
+            broker = start_broker(settings.home, progress=say)
+            stack.callback(broker.stop)
+            mqtt_url, field_url, broker_name = broker.url, broker.field_url, broker.version
+        migrate_or_explain(database_url, say)
+        found = Addresses(database_url, mqtt_url, field_url or mqtt_url, broker_name, database_name, warning)
+        note = _noted(settings)
+        note.parent.mkdir(parents=True, exist_ok=True)
+        with open(note, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+            json.dump(asdict(found), file)
+        stack.callback(note.unlink, missing_ok=True)
+        yield found
+
+
+def migrate_or_explain(database_url: str, say: Say) -> None:
+    """Bring the schema up to date; a database that does not answer is the operator's to mend."""
+    try:
+        migrate(database_url, say)
+    except psycopg.OperationalError as error:
+        raise OperatorError(
+            f"the database does not answer: {str(error).strip().splitlines()[0]}",
+            "check CITYHUB_DATABASE_URL",
+        ) from error
+
+
+def hub_and_api(settings: Settings, found: Addresses, stack: ExitStack) -> list[Child]:
+    """The two processes of the hub; they meet in the database only."""
+    children = []
+    for name in ("hub", "api"):
+        child = Child(name, command(name), found.environment(settings), settings.home)
+        stack.callback(child.stop)
+        children.append(child)
+    return children
+
+
+def _noted(settings: Settings) -> Path:
+    return settings.home / "run" / "addresses.json"

@@ -1,0 +1,43 @@
+"""The agent: one gateway's way from drivers to the hub; a reading is accepted when its journal says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from edge import wire
+from edge.journal import Journal
+from edge.publisher import Publisher
+from edge.reading import gather
+
+BATCH = 2_000
+
+
+class Agent:
+    """Journal and publisher of one gateway. `accept` may be called from any driver's thread."""
+
+    def __init__(self, folder: Path, broker: str, department: str, device: str, *, window: int = 200) -> None:
+        self.device = device
+        self.journal = Journal(folder)
+        self.publisher = Publisher(self.journal, broker, department, device, window=window)
+        self.accepted = 0
+
+    def start(self) -> None:
+        """Connect; raises edge.link.Unreachable."""
+        self.publisher.start()
+
+    def accept(self, samples: Iterable[tuple[str, int, float]]) -> None:
+        """Keep samples `(device/metric, time in us, value)`; they survive a crash once this returns.
+
+        Raises edge.journal.JournalFull, and then none of the batch at fault was accepted.
+        """
+        left = list(samples)
+        for start in range(0, len(left), BATCH):
+            part = left[start : start + BATCH]
+            self.publisher.offer(self.journal.append(wire.body(gather(part))))
+            self.accepted += len(part)
+
+    def close(self) -> None:
+        """Stop sending; what the hub has not committed stays on disk for the next start."""
+        self.publisher.close()
+        self.journal.close()

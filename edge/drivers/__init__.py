@@ -1,0 +1,1 @@
+"""Drivers: each turns what one kind of sensor says into samples `(device/metric, time in us, value)`."""

@@ -1,0 +1,86 @@
+"""A recording as a sensor: the rows of a CSV file, in their own time, at a chosen speed."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import math
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TextIO
+
+TIME_COLUMNS = ("time", "timestamp", "datetime", "date_time")
+
+
+class RecordingError(ValueError):
+    """A file that cannot be replayed; `hint` says what to try."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+def read(
+    path: Path, *, value: str | None = None, where: dict[str, str] | None = None
+) -> Iterator[tuple[int, float]]:
+    """Yield `(time in us, value)` of each row, in the file's order.
+
+    `value` names the column (default: the column "value", else the only one that is left); `where` keeps rows whose
+    columns hold these texts. Times without a zone are taken as UTC. A row without a value is a missing value: NaN.
+    """
+    with _open(path) as file:
+        rows = csv.DictReader(file)
+        columns = rows.fieldnames or []
+        at = next((name for name in columns if name.strip().lower() in TIME_COLUMNS), None)
+        if at is None:
+            raise RecordingError(
+                f"{path.name} has no time column; its columns are {', '.join(columns) or 'none'}",
+                f"name one of them {' or '.join(TIME_COLUMNS[:2])} in the first line",
+            )
+        column = value or ("value" if "value" in columns else None)
+        if column is None or column not in columns:
+            raise RecordingError(
+                f"{path.name} has no column {column or 'value'!r}; its columns are {', '.join(columns)}",
+                "choose one with --column NAME",
+            )
+        wanted = (where or {}).items()
+        for unknown in [name for name, _ in wanted if name not in columns]:
+            raise RecordingError(
+                f"{path.name} has no column {unknown!r}", f"its columns are {', '.join(columns)}"
+            )
+        for row in rows:
+            if all(row[name] == text for name, text in wanted):
+                yield _time(row[at], path, rows.line_num), _number(row[column], path, rows.line_num)
+
+
+def _open(path: Path) -> TextIO:
+    try:
+        if path.suffix == ".gz":
+            return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+        return path.open(encoding="utf-8-sig", newline="")
+    except OSError as error:
+        raise RecordingError(
+            f"cannot read {path}: {error.strerror}", "check the path and its permissions"
+        ) from error
+
+
+def _time(text: str, path: Path, line: int) -> int:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise RecordingError(
+            f"{path.name} line {line}: {text!r} is no time", "write times like 2026-06-03T14:30:00Z"
+        ) from error
+    return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1_000_000)
+
+
+def _number(text: str, path: Path, line: int) -> float:
+    if text.strip() == "":
+        return math.nan
+    try:
+        return float(text)
+    except ValueError as error:
+        raise RecordingError(
+            f"{path.name} line {line}: {text!r} is no number", "leave a missing value empty"
+        ) from error

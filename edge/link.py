@@ -1,0 +1,96 @@
+"""A connection to the broker: MQTT 5 where the broker speaks it, else 3.1.1; every fault is heard."""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+from urllib.parse import unquote, urlsplit
+
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTv5, MQTTv311
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+MQTT_5, MQTT_311 = int(MQTTv5), int(MQTTv311)
+SESSION_S = 7 * 24 * 3600
+KEEPALIVE_S = 15
+
+__all__ = ["Address", "Client", "ConnectFlags", "DisconnectFlags", "Unreachable", "dial", "dialect"]
+
+
+class Unreachable(Exception):
+    """The broker does not answer, or does not let us in."""
+
+
+class Address:
+    """`mqtt://user:password@host:port` or `mqtts://...`, taken apart; printing it shows no password."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
+            raise ValueError("a broker's address looks like mqtt://user:password@host:1883")
+        self.tls = parts.scheme == "mqtts"
+        self.host, self.port = parts.hostname, parts.port or (8883 if self.tls else 1883)
+        self.user = unquote(parts.username) if parts.username else None
+        self.password = unquote(parts.password) if parts.password else None
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+def dialect(address: Address, timeout_s: float = 5.0) -> int:
+    """Ask the broker which MQTT it speaks: a version 5 greeting that is not answered in kind means 3.1.1."""
+    client_id = f"probe-{os.getpid()}".encode()
+    # CONNECT: protocol name, version 5, clean start, keep-alive, no properties, client id.
+    content = b"\x00\x04MQTT\x05\x02\x00\x0f\x00" + len(client_id).to_bytes(2, "big") + client_id
+    try:
+        with socket.create_connection((address.host, address.port), timeout=timeout_s) as plain:
+            stream = (
+                ssl.create_default_context().wrap_socket(plain, server_hostname=address.host)
+                if address.tls
+                else plain
+            )
+            stream.sendall(b"\x10" + bytes([len(content)]) + content)
+            answer = stream.recv(64)
+    except OSError as error:
+        raise Unreachable(f"no broker answers at {address}: {error}") from error
+    # A CONNACK of version 5 carries a property length after the reason code (even where it refuses our empty
+    # name and password); older brokers answer code 1, "unacceptable protocol version", or just hang up.
+    return MQTT_5 if len(answer) > 4 and answer[0] == 0x20 and answer[3] not in (0x01, 0x84) else MQTT_311  # noqa: PLR2004
+
+
+def dial(
+    address: Address, client_id: str, *, protocol: int, lasting: bool, in_flight: int
+) -> Client:
+    """A client, configured but not yet connected.
+
+    `lasting` keeps the session at the broker while we are away; `in_flight` bounds what is unacknowledged each way.
+
+    The caller sets its callbacks, then calls `start`. Acknowledgements of received messages are the caller's.
+    """
+    client = Client(
+        CallbackAPIVersion.VERSION2,
+        client_id=client_id,
+        protocol=MQTTv5 if protocol == MQTT_5 else MQTTv311,
+        clean_session=None if protocol == MQTT_5 else not lasting,
+        manual_ack=True,
+    )
+    client.username_pw_set(address.user, address.password)
+    if address.tls:
+        client.tls_set_context(ssl.create_default_context())
+    client.max_inflight_messages_set(in_flight)
+    client.reconnect_delay_set(min_delay=1, max_delay=15)
+    properties = None
+    if protocol == MQTT_5:
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.SessionExpiryInterval = SESSION_S if lasting else 0
+        properties.ReceiveMaximum = in_flight
+    client.connect_async(
+        address.host,
+        address.port,
+        keepalive=KEEPALIVE_S,
+        clean_start=not lasting,
+        properties=properties,
+    )
+    return client

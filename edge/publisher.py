@@ -1,0 +1,171 @@
+"""The publisher: brings journal records to the broker and forgets them only when the hub says `committed`."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import structlog
+from paho.mqtt.client import MQTTMessage
+
+from edge import wire
+from edge.journal import Journal, Record
+from edge.link import Address, Client, dial, dialect
+
+log = structlog.get_logger("edge.publisher")
+
+WINDOW = 200
+# The hub commits within a second; silence for this long means that somebody lost a message or an answer.
+RESEND_AFTER_S = 20.0
+
+
+@dataclass(slots=True)
+class Counts:
+    """What the publisher has done since it started."""
+
+    published: int = 0
+    committed: int = 0
+    resent: int = 0
+    refused: int = 0
+
+
+class Publisher:
+    """Sends records in the order they were accepted, at most `window` of them waiting for `committed`."""
+
+    def __init__(
+        self, journal: Journal, broker: str, department: str, device: str, *, window: int = WINDOW
+    ) -> None:
+        self.counts = Counts()
+        self._journal, self._window = journal, window
+        self._address = Address(broker)
+        self._topic = f"city/v1/{department}/{device}"
+        self._client_id = f"edge-{device}"
+        self._pending: deque[Record] = deque(journal.kept())
+        self._sent: dict[tuple[str, int], tuple[Record, float]] = {}
+        self._awaited: set[int] = set()
+        self._changed = threading.Condition()
+        self._connected = self._stopping = False
+        self._thread = threading.Thread(target=self._run, name=f"publisher {device}", daemon=True)
+
+    def start(self) -> None:
+        """Connect and begin to send; raises edge.link.Unreachable if the broker is not there."""
+        self._client = self._dial()
+        self._client.loop_start()
+        self._thread.start()
+
+    def offer(self, record: Record) -> None:
+        """A record that the journal has just accepted."""
+        with self._changed:
+            self._pending.append(record)
+            self._changed.notify_all()
+
+    def wait_committed(self, timeout_s: float) -> bool:
+        """Wait until the hub has committed everything offered; False when time runs out first."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._pending and not self._sent, timeout_s)
+
+    @property
+    def waiting(self) -> int:
+        """Records not yet committed."""
+        return len(self._pending) + len(self._sent)
+
+    def close(self) -> None:
+        """Stop sending and say goodbye; what is not committed stays in the journal."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        self._thread.join()
+        if self._connected:
+            self._client.publish(
+                f"{self._topic}/status", orjson.dumps({"state": "offline"}), 1, True
+            ).wait_for_publish(2)
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _dial(self) -> Client:
+        # A clean session: what we wait for is re-sent by us, so the broker need not keep anything while we are away.
+        client = dial(self._address, self._client_id, protocol=dialect(self._address), lasting=False, in_flight=self._window)
+        client.will_set(f"{self._topic}/status", orjson.dumps({"state": "offline"}), 1, retain=True)
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_message = self._on_message
+        client.on_publish = self._on_publish
+        return client
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(self._has_work, timeout=1.0)
+                if self._stopping:
+                    return
+                self._take_back(older_than_s=RESEND_AFTER_S)
+                if not self._has_work():
+                    continue
+                record = self._pending.popleft()
+                self._sent[record.boot, record.seq] = record, time.monotonic()
+            base = min(self._journal.base(record.boot), record.seq)
+            message = wire.seal(record.boot, record.seq, base, self._journal.read(record))
+            self._client.publish(f"{self._topic}/telemetry", message, qos=1)
+            self.counts.published += 1
+
+    def _has_work(self) -> bool:
+        return self._stopping or (self._connected and bool(self._pending) and len(self._sent) < self._window)
+
+    def _take_back(self, older_than_s: float) -> None:
+        """Put what was sent, but never committed, back in front of the queue (caller holds the lock)."""
+        limit = time.monotonic() - older_than_s
+        back = [key for key, (_, sent_at) in self._sent.items() if sent_at <= limit]
+        self._pending.extendleft(reversed([self._sent.pop(key)[0] for key in back]))
+        self.counts.resent += len(back)
+
+    def _on_connect(
+        self, client: Client, _data: object, _flags: object, reason: Any, _properties: object
+    ) -> None:
+        if reason.is_failure:
+            log.error("broker refuses us", broker=str(self._address), reason=str(reason))
+            return
+        client.subscribe(f"{self._topic}/committed", qos=1)
+        client.publish(
+            f"{self._topic}/status", orjson.dumps({"state": "online", "boot": self._journal.boot}), 1, True
+        )
+        with self._changed:
+            self._connected = True
+            self._take_back(older_than_s=0)
+            self._changed.notify_all()
+
+    def _on_disconnect(
+        self, _client: Client, _data: object, _flags: object, reason: Any, _properties: object
+    ) -> None:
+        with self._changed:
+            self._connected = False
+        if not self._stopping:
+            log.warning("broker lost, readings are kept", broker=str(self._address), reason=str(reason))
+
+    def _on_publish(
+        self, _client: Client, _data: object, _mid: int, reason: Any, _properties: object
+    ) -> None:
+        # Anything but plain success means "not delivered" (0x10: nobody listens). The record stays sent and
+        # uncommitted, so it goes out again after RESEND_AFTER_S.
+        if getattr(reason, "value", 0) != 0:
+            self.counts.refused += 1
+
+    def _on_message(self, client: Client, _data: object, message: MQTTMessage) -> None:
+        client.ack(message.mid, message.qos)
+        try:
+            said = orjson.loads(message.payload)
+            boot, seq = str(said["boot"]), int(said["seq"])
+        except (ValueError, KeyError, TypeError):
+            log.warning("committed message not understood", size=len(message.payload))
+            return
+        gone = self._journal.prune(boot, seq)
+        with self._changed:
+            for key in [key for key in self._sent if key[0] == boot and key[1] <= seq]:
+                del self._sent[key]
+            while self._pending and self._pending[0].boot == boot and self._pending[0].seq <= seq:
+                self._pending.popleft()
+            self.counts.committed += gone
+            self._changed.notify_all()

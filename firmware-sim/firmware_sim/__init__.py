@@ -1,0 +1,1 @@
+"""Simulated firmware: field devices that speak to a gateway, deterministic by seed."""

@@ -1,0 +1,179 @@
+"""Scenarios: which devices there are and what happens to them, out of a YAML file."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field, fields
+from importlib import resources
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from firmware_sim.cover import ManholeCover
+from firmware_sim.crowd import CountingCamera
+from firmware_sim.lamp import StreetLight
+from firmware_sim.river import RiverGauge
+from firmware_sim.track import Track
+
+Device = RiverGauge | CountingCamera | ManholeCover | StreetLight
+
+PROFILES: dict[str, type[Device]] = {
+    "river-gauge": RiverGauge,
+    "counting-camera": CountingCamera,
+    "manhole-cover": ManholeCover,
+    "street-light": StreetLight,
+}
+HELD = {"open", "lit", "fault"}
+IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+
+
+class ScenarioError(ValueError):
+    """A scenario that cannot be run; the text is a sentence, `hint` says what to do."""
+
+    def __init__(self, sentence: str, hint: str) -> None:
+        super().__init__(sentence)
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One device of a scenario: what it is and what happens to it."""
+
+    id: str
+    profile: str
+    every_s: float
+    model: dict[str, float] = field(default_factory=dict)
+    drive: dict[str, Track] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A story of `cycle_s` seconds for some devices."""
+
+    parts: tuple[Part, ...]
+    cycle_s: float
+    drift_s: float = 0.0
+    swing: float = 0.0
+    local_time: bool = False  # the story begins at local midnight, not now
+    utc_offset_h: float = 0.0
+
+
+def names() -> list[str]:
+    """Names of the scenarios that come with the package."""
+    shelf = resources.files("firmware_sim") / "scenarios"
+    return sorted(Path(entry.name).stem for entry in shelf.iterdir() if entry.name.endswith(".yaml"))
+
+
+def load(scenario: str) -> Scenario:
+    """Read a scenario by its name or by the path of a YAML file.
+
+    Raises:
+        ScenarioError: it is not there, not readable, or not a scenario.
+    """
+    path = Path(scenario)
+    if scenario in names():
+        text = (resources.files("firmware_sim") / "scenarios" / f"{scenario}.yaml").read_text(
+            encoding="utf-8"
+        )
+    elif path.suffix not in (".yaml", ".yml") and not path.is_file():
+        raise ScenarioError(
+            f"there is no scenario '{scenario}'", f"one of {', '.join(names())}, or the path of a YAML file."
+        )
+    else:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ScenarioError(
+                f"cannot read {scenario}: {error}", "the path of a readable YAML file."
+            ) from error
+    return parse(text, scenario)
+
+
+def parse(text: str, name: str) -> Scenario:
+    """Read a scenario's YAML; `name` is used in sentences only (raises `ScenarioError`)."""
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ScenarioError(
+            f"{name} is not YAML: {' '.join(str(error).split())}", "correct that line."
+        ) from error
+    known = {"cycle_s", "drift_s", "swing", "begin", "utc_offset_h", "devices"}
+    if (
+        not isinstance(document, dict)
+        or not isinstance(document.get("devices"), list)
+        or not document["devices"]
+    ):
+        raise ScenarioError(f"{name} lists no devices", "a 'devices' list, as in the scenario 'demo'.")
+    _refuse_unknown(document, known, name)
+    parts: list[Part] = []
+    for entry in document["devices"]:
+        parts.extend(_parts(entry, name))
+    twice = {part.id for part in parts if [other.id for other in parts].count(part.id) > 1}
+    if twice:
+        raise ScenarioError(
+            f"{name} has {', '.join(sorted(twice))} twice", "an id of its own for each device."
+        )
+    begin = document.get("begin", "now")
+    if begin not in ("now", "local_time"):
+        raise ScenarioError(f"{name}: begin is {begin!r}", "'now' or 'local_time'.")
+    return Scenario(
+        parts=tuple(parts),
+        cycle_s=_number(document.get("cycle_s", 86400), f"{name}: cycle_s", above=0),
+        drift_s=_number(document.get("drift_s", 0), f"{name}: drift_s"),
+        swing=_number(document.get("swing", 0), f"{name}: swing"),
+        local_time=begin == "local_time",
+        utc_offset_h=_number(document.get("utc_offset_h", 0), f"{name}: utc_offset_h"),
+    )
+
+
+def _parts(entry: object, name: str) -> list[Part]:
+    if not isinstance(entry, dict):
+        raise ScenarioError(f"{name}: {entry!r} is not a device", "a mapping with id, profile and every_s.")
+    ids = entry.get("ids", [entry.get("id")])
+    if not isinstance(ids, list) or not all(
+        isinstance(one, str) and IDENTIFIER.fullmatch(one) for one in ids
+    ):
+        raise ScenarioError(f"{name}: {ids!r} is no device id", "small letters, digits and hyphens.")
+    where = f"{name}: {', '.join(ids)}"
+    _refuse_unknown(entry, {"id", "ids", "profile", "every_s", "model", "drive"}, where)
+    kind = PROFILES.get(str(entry.get("profile")))
+    if kind is None:
+        raise ScenarioError(f"{where}: profile is {entry.get('profile')!r}", f"one of {', '.join(PROFILES)}.")
+    model, drive = entry.get("model") or {}, entry.get("drive") or {}
+    constants = {member.name for member in fields(kind) if member.init} - {"chance"}
+    _refuse_unknown(model, constants, f"{where}: model")
+    _refuse_unknown(drive, set(kind.DRIVEN), f"{where}: drive")
+    every_s = _number(entry.get("every_s"), f"{where}: every_s", above=0)
+    constants_given = {key: _number(value, f"{where}: {key}") for key, value in model.items()}
+    tracks = {key: _track(points, key in HELD, f"{where}: {key}") for key, points in drive.items()}
+    return [Part(one, str(entry["profile"]), every_s, constants_given, tracks) for one in ids]
+
+
+def _track(points: object, held: bool, where: str) -> Track:  # noqa: FBT001 - private, one caller
+    pairs: list[tuple[float, float]] = []
+    for point in points if isinstance(points, list) and points else [None]:
+        if not isinstance(point, list) or len(point) != 2:  # noqa: PLR2004 - second, value
+            raise ScenarioError(f"{where}: {point!r} is not a point", "points as in [[0, 60], [30, 420]].")
+        pairs.append((_number(point[0], where), _number(point[1], where)))
+    if any(later[0] <= earlier[0] for earlier, later in pairwise(pairs)):
+        raise ScenarioError(f"{where}: its seconds do not ascend", "each point later than the one before.")
+    return Track(tuple(pairs), held)
+
+
+def _number(value: object, where: str, above: float = -math.inf) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not above < value < math.inf:
+        raise ScenarioError(
+            f"{where} is {value!r}", "a number" + (f" above {above:g}." if above == 0 else ".")
+        )
+    return float(value)
+
+
+def _refuse_unknown(mapping: Any, known: set[str], where: str) -> None:
+    if not isinstance(mapping, dict):
+        raise ScenarioError(f"{where} is {mapping!r}", f"a mapping of {', '.join(sorted(known))}.")
+    for key in mapping:
+        if key not in known:
+            raise ScenarioError(f"{where} has {key!r}", f"one of {', '.join(sorted(known))}.")

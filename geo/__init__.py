@@ -1,0 +1,1 @@
+"""Zones, location and area: maths on columns; only `table` speaks to the database."""

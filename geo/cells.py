@@ -1,0 +1,97 @@
+"""A grid over polygons that answers most points without touching a geometry.
+
+Each cell knows the polygons that contain it wholly (a point there is inside, no question asked) and those
+whose boundary passes through it (the point must be held against the polygon itself).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import shapely
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# 2,000 Voronoi polygons of 100 vertices, one core: 16 cells a polygon locate 0.8 M points/s, 64 1.5 M, 128
+# 1.9 M at twice the time to build (0.6 s); shapely's tree with a predicate 0.4 M.
+CELLS_PER_POLYGON = 64
+MIN_CELLS = 1024
+MAX_CELLS = 1 << 18
+# Wide zones laid over each other share many cells; the grid is made coarser until it stays within this.
+MAX_ENTRIES = 1 << 21
+# A cell with more boundaries than this is left to the caller's tree, which looks at boxes first.
+CROWDED = 16
+
+
+class Found(NamedTuple):
+    """What the grid can say about m points: k candidate pairs and the points it leaves to a tree."""
+
+    point: NDArray[np.intp]  # (k,) ascending
+    zone: NDArray[np.intp]  # (k,) ascending within a point
+    certain: NDArray[np.bool_]  # (k,) inside without doubt; the others must be asked
+    crowded: NDArray[np.intp]  # points in crowded cells, in no pair
+
+
+class Cells:
+    """The grid over n prepared polygons; an empty polygon is in no cell."""
+
+    def __init__(self, polygons: NDArray[np.object_]) -> None:
+        bounds = shapely.bounds(polygons).reshape(-1, 4)
+        filled = np.flatnonzero(np.isfinite(bounds).all(axis=1))
+        bounds = bounds[filled]
+        self._columns = self._rows = 1
+        self._low = np.full(2, np.inf)
+        self._high = np.full(2, -np.inf)
+        self._size = np.ones(2)
+        if len(filled):
+            self._low, self._high = bounds[:, :2].min(axis=0), bounds[:, 2:].max(axis=0)
+        side = int(np.clip(CELLS_PER_POLYGON * len(filled), MIN_CELLS, MAX_CELLS) ** 0.5)
+        while True:
+            self._columns = self._rows = side
+            if len(filled):
+                self._size = np.maximum((self._high - self._low) / side, 1e-12)
+            first, last = self._cell(bounds[:, :2]), self._cell(bounds[:, 2:])
+            wide, tall = (last - first + 1).T
+            if side == 1 or (wide * tall).sum() <= MAX_ENTRIES:
+                break
+            side //= 2
+        # One entry per polygon and cell of its bounds, row by row.
+        owner = np.repeat(np.arange(len(filled)), wide * tall)
+        nth = np.arange(len(owner)) - np.repeat(np.cumsum(wide * tall) - wide * tall, wide * tall)
+        column = first[owner, 0] + nth % wide[owner]
+        row = first[owner, 1] + nth // wide[owner]
+        # A hair wider than the cell: a point that rounding puts into the neighbour is still answered rightly.
+        hair = np.maximum(self._size * 1e-6, 1e-11)
+        west, south = self._low[:, None] + np.vstack((column, row)) * self._size[:, None] - hair[:, None]
+        east, north = np.vstack((west, south)) + (self._size + 2 * hair)[:, None]
+        box = shapely.box(west, south, east, north)
+        touched = shapely.intersects(polygons[filled[owner]], box)
+        owner, box = owner[touched], box[touched]
+        cell = (row * self._columns + column)[touched]
+        order = np.lexsort((owner, cell))
+        self._zone = filled[owner][order]
+        self._certain = shapely.contains_properly(polygons[self._zone], box[order])
+        cells = self._rows * self._columns
+        self._count = np.bincount(cell, minlength=cells)
+        self._start = np.cumsum(self._count) - self._count
+        self._crowded = np.bincount(cell[order][~self._certain], minlength=cells) > CROWDED
+
+    def find(self, lon: NDArray[np.float64], lat: NDArray[np.float64]) -> Found:
+        """Look m points up; float64 (m,) degrees each, NaN and infinity are in no cell."""
+        (west, south), (east, north) = self._low, self._high
+        known = np.flatnonzero((lon >= west) & (lon <= east) & (lat >= south) & (lat <= north))
+        place = self._cell(np.column_stack((lon[known], lat[known])))
+        cell = place[:, 1] * self._columns + place[:, 0]
+        crowded = self._crowded[cell]
+        count = np.where(crowded, 0, self._count[cell])
+        first = self._start[cell] - (np.cumsum(count) - count)
+        entry = np.repeat(first, count) + np.arange(count.sum())
+        return Found(np.repeat(known, count), self._zone[entry], self._certain[entry], known[crowded])
+
+    def _cell(self, position: NDArray[np.float64]) -> NDArray[np.intp]:
+        """Column and row (m, 2) of positions (m, 2) within the grid; its far edges belong to the last cell."""
+        place: NDArray[np.intp] = ((position - self._low) / self._size).astype(np.intp)
+        np.minimum(place, (self._columns - 1, self._rows - 1), out=place)
+        return place

@@ -1,0 +1,1 @@
+"""Speaks of data: who may, who did, whose it is."""

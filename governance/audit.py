@@ -1,0 +1,58 @@
+"""Who did what, when: one row added for each deed, in the transaction of the deed itself."""
+
+from collections.abc import Awaitable, Mapping
+from typing import Any, Literal, overload
+
+from psycopg import AsyncCursor, Cursor
+from psycopg.types.json import Jsonb
+
+Outcome = Literal["done", "denied"]
+
+ADD = "insert into audit_entry (actor, action, object, outcome, detail) values (%s, %s, %s, %s, %s)"
+
+
+@overload
+def record(
+    cursor: Cursor[Any],
+    actor: str,
+    action: str,
+    object_: str,
+    outcome: Outcome,
+    detail: Mapping[str, str | int | None] | None = None,
+) -> None: ...
+
+
+@overload
+def record(
+    cursor: AsyncCursor[Any],
+    actor: str,
+    action: str,
+    object_: str,
+    outcome: Outcome,
+    detail: Mapping[str, str | int | None] | None = None,
+) -> Awaitable[None]: ...
+
+
+def record(
+    cursor: Cursor[Any] | AsyncCursor[Any],
+    actor: str,
+    action: str,
+    object_: str,
+    outcome: Outcome,
+    detail: Mapping[str, str | int | None] | None = None,
+) -> Awaitable[None] | None:
+    """Add one entry; await the answer where the cursor is an asynchronous one.
+
+    The entry stands or falls with the cursor's transaction, so what was rolled back was never
+    done, and what was done cannot be missing. Never put a secret, or what a stranger typed
+    where a name belongs (people type their password there), into any argument.
+    """
+    entry = (actor, action, object_, outcome, Jsonb(dict(detail or {})))
+    if isinstance(cursor, AsyncCursor):
+        return _record(cursor, entry)
+    cursor.execute(ADD, entry)
+    return None
+
+
+async def _record(cursor: AsyncCursor[Any], entry: tuple[str, str, str, Outcome, Jsonb]) -> None:
+    await cursor.execute(ADD, entry)

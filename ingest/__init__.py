@@ -1,0 +1,1 @@
+"""From MQTT to the table: inbox, decode, registry, batch, store, ledger, derived series."""

@@ -1,0 +1,158 @@
+"""The inbox: takes messages from the broker, and acknowledges them, in order, when somebody says they are durable."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+
+import structlog
+from paho.mqtt.client import MQTTMessage
+
+from edge.link import Address, Client, Unreachable, dial, dialect
+from edge.reading import now_us
+from ingest.message import Message
+
+log = structlog.get_logger("ingest.inbox")
+
+TELEMETRY = "city/v1/+/+/telemetry"
+IN_FLIGHT = 5_000
+CANARY_EVERY_S = 5.0
+CANARY_LOST_S = 15.0
+LINGER_S = 0.02  # lets a handful of messages gather; a commit costs more than this wait
+
+
+class Inbox:
+    """One subscriber with a stable name and a lasting session: what it has not acknowledged comes again.
+
+    `is_connected()` says yes while paho's thread is dead, so a canary that we send to ourselves is the watchdog.
+    """
+
+    def __init__(self, broker: str, client_id: str) -> None:
+        self._address, self._client_id = Address(broker), client_id
+        self._canary = f"city/v1/hub/{client_id}/canary"
+        self._waiting: deque[Message] = deque()
+        self._arrived = threading.Event()
+        self._lock = threading.Lock()
+        self._epoch = 0
+        self._client: Client | None = None
+        self._canary_sent = self._canary_heard = 0.0
+        self.connected = False
+        self.received = 0
+
+    def start(self) -> None:
+        """Connect; raises edge.link.Unreachable when nobody answers."""
+        protocol = dialect(self._address)
+        client = dial(
+            self._address, self._client_id, protocol=protocol, lasting=True, in_flight=IN_FLIGHT
+        )
+        client.on_pre_connect = self._on_pre_connect
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_message = self._on_message
+        self._canary_heard = self._canary_sent = time.monotonic()
+        self._client = client
+        client.loop_start()
+
+    def take(self, at_most: int, timeout_s: float) -> list[Message]:
+        """The messages that wait, in receive order; an empty list when none came in time."""
+        if not self._waiting:
+            self._arrived.clear()
+            if not self._waiting and not self._arrived.wait(timeout_s):
+                return []
+            time.sleep(LINGER_S)
+        return [self._waiting.popleft() for _ in range(min(at_most, len(self._waiting)))]
+
+    def acknowledge(self, messages: Iterable[Message]) -> None:
+        """Tell the broker that these are durable. Those of an earlier connection come again, and are known then."""
+        with self._lock:
+            if self._client is not None:
+                for message in messages:
+                    if message.epoch == self._epoch:
+                        self._client.ack(message.mid, 1)
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> bool:
+        """Publish at QoS 1; True when the broker has it within five seconds."""
+        client = self._client
+        if client is None or not self.connected:
+            return False
+        info = client.publish(topic, payload, qos=1, retain=retain)
+        try:
+            info.wait_for_publish(5.0)
+        except (ValueError, RuntimeError):
+            return False
+        return info.is_published()
+
+    def tell(self, topic: str, payload: bytes) -> None:
+        """Publish at QoS 1 without waiting: whoever misses it asks again."""
+        if self._client is not None:
+            self._client.publish(topic, payload, qos=1)
+
+    def watch(self) -> None:
+        """Call once a second or so: sends the canary, and begins a new connection when it does not come back."""
+        now = time.monotonic()
+        if now - self._canary_sent > CANARY_EVERY_S:
+            if self._client is not None and self.connected:
+                self._client.publish(self._canary, str(self._epoch).encode(), qos=0)
+            self._canary_sent = now
+        if now - self._canary_heard > CANARY_LOST_S:
+            log.error("nothing comes back from the broker, connecting anew", broker=str(self._address))
+            self._restart()
+
+    @property
+    def waiting(self) -> int:
+        """Messages received and not yet taken."""
+        return len(self._waiting)
+
+    def close(self) -> None:
+        """Disconnect; the session stays at the broker and keeps what comes meanwhile."""
+        if self._client is not None:
+            self._client.disconnect()
+            self._client.loop_stop()
+            self._client = None
+
+    def _restart(self) -> None:
+        old, self._client = self._client, None
+        if old is not None:
+            old.disconnect()
+            old.loop_stop()
+        try:
+            self.start()
+        except Unreachable as error:
+            log.warning("broker not reachable", reason=str(error))
+
+    def _on_pre_connect(self, _client: Client, _data: object) -> None:
+        with self._lock:  # no acknowledgement may slip from one connection into the next
+            self._epoch += 1
+
+    def _on_connect(
+        self, client: Client, _data: object, _flags: object, reason: Any, _properties: object
+    ) -> None:
+        if reason.is_failure:
+            log.error("broker refuses us", broker=str(self._address), reason=str(reason))
+            return
+        client.subscribe([(TELEMETRY, 1), (self._canary, 0)])
+        self.connected = True
+
+    def _on_disconnect(
+        self, _client: Client, _data: object, _flags: object, reason: Any, _properties: object
+    ) -> None:
+        self.connected = False
+        if reason.is_failure:
+            log.warning("broker lost, connecting again", broker=str(self._address), reason=str(reason))
+
+    def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
+        # An exception here would end paho's thread; nothing in this function can raise but `topic`.
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            topic = "not UTF-8"
+        if topic == self._canary:
+            self._canary_heard = time.monotonic()
+            return
+        self.received += 1
+        self._waiting.append(Message(topic, bytes(message.payload), message.mid, self._epoch, now_us()))
+        if not self._arrived.is_set():
+            self._arrived.set()

@@ -1,0 +1,53 @@
+"""The newest reading of every series, for those who ask what is now; written with a commit, once a second."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import psycopg
+
+from edge.reading import READING, Rows
+from ingest.batch import Batch
+from ingest.records import from_us
+
+EVERY_S = 1.0
+
+
+class Latest:
+    """Gathers the newest rows of committed batches; what a crash keeps from being written, a start repairs."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Rows] = []
+        self._due = 0.0
+
+    def write(self, cursor: psycopg.Cursor, batch: Batch) -> None:
+        """Write in the batch's transaction, if it is time."""
+        rows = batch.rows[batch.newer]
+        if time.monotonic() < self._due:
+            self._waiting.append(rows)
+            return
+        upsert(cursor, np.concatenate([*self._waiting, rows]))
+        self._waiting.clear()
+        self._due = time.monotonic() + EVERY_S
+
+
+def upsert(cursor: psycopg.Cursor, rows: Rows) -> None:
+    """Write the last row of each series, in the order of series; an older one never replaces a newer one."""
+    if not len(rows):
+        return
+    backwards = rows[::-1]
+    _, first = np.unique(backwards["series"], return_index=True)
+    last: Rows = backwards[first].astype(READING)
+    cursor.execute(
+        """insert into latest (series_id, time, value, flag)
+           select * from unnest(%s::int[], %s::timestamptz[], %s::float8[], %s::smallint[])
+           on conflict (series_id) do update set time = excluded.time, value = excluded.value, flag = excluded.flag
+              where latest.time < excluded.time""",
+        (
+            last["series"].tolist(),
+            [from_us(at) for at in last["time"].tolist()],
+            last["value"].tolist(),
+            last["flag"].tolist(),
+        ),
+    )

@@ -1,0 +1,69 @@
+"""What a payload may weigh and how deep it may nest: checked on its bytes, before any parser sees it."""
+
+from __future__ import annotations
+
+import re
+
+from edge.wire import Malformed
+
+SIZE_LIMIT = 256 << 10
+DEPTH_LIMIT = 8
+READINGS_LIMIT = 10_000
+
+TEXTS = re.compile(rb'"(?:[^"\\]|\\.)*"')
+BRACKETS = re.compile(rb"[][{}]")
+
+
+def check_size(payload: bytes) -> None:
+    """Raise Malformed for a payload that is empty or too large."""
+    if not payload:
+        raise Malformed("empty payload")
+    if len(payload) > SIZE_LIMIT:
+        raise Malformed(f"{len(payload)} bytes; at most {SIZE_LIMIT} are read")
+
+
+def check_json_depth(payload: bytes) -> None:
+    """Raise Malformed for JSON nested deeper than any format of ours needs."""
+    if payload.count(b"{") + payload.count(b"[") <= DEPTH_LIMIT:
+        return
+    depth = 0
+    for bracket in BRACKETS.findall(TEXTS.sub(b"", payload)):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > DEPTH_LIMIT:
+            raise Malformed(f"nested deeper than {DEPTH_LIMIT} levels")
+
+
+def check_cbor_depth(payload: bytes) -> None:
+    """Raise Malformed for CBOR nested too deep, or claiming more items than it has bytes.
+
+    Walks the heads only (RFC 8949, section 3); contents are the parser's business.
+    """
+    at, end = 0, len(payload)
+    open_items: list[int] = [1]  # items still to come at each level; -1: until a break
+    while open_items and at < end:
+        if open_items[-1] == 0:
+            open_items.pop()
+            continue
+        first = payload[at]
+        major, short = first >> 5, first & 31
+        at += 1
+        if first == 0xFF:  # noqa: PLR2004 -- the break code
+            open_items.pop()
+            continue
+        if open_items[-1] > 0:
+            open_items[-1] -= 1
+        count = short
+        if 24 <= short <= 27:  # noqa: PLR2004 -- the count follows in 1, 2, 4 or 8 bytes
+            width = 1 << (short - 24)
+            count = int.from_bytes(payload[at : at + width], "big")
+            at += width
+        endless = short == 31  # noqa: PLR2004
+        if major in (2, 3) and not endless:
+            at += count
+        elif major in (2, 3, 4, 5, 6):
+            items = -1 if endless else count * 2 if major == 5 else 1 if major == 6 else count  # noqa: PLR2004
+            if items > end:
+                raise Malformed(f"claims {items} items in {end} bytes")
+            open_items.append(items)
+            if len(open_items) > DEPTH_LIMIT + 1:
+                raise Malformed(f"nested deeper than {DEPTH_LIMIT} levels")

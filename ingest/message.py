@@ -1,0 +1,38 @@
+"""A message as it came from the broker, and what became of it where it could not be taken."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+
+TOPIC = re.compile(r"city/v1/([a-z0-9][a-z0-9-]{0,63})/([a-z0-9][a-z0-9-]{0,63})/([a-z]+)")
+
+
+class Message(NamedTuple):
+    """One delivery. `mid` may be acknowledged only on the connection of the same `epoch`."""
+
+    topic: str
+    payload: bytes
+    mid: int
+    epoch: int
+    arrived_us: int
+
+
+@dataclass(slots=True)
+class DeadLetter:
+    """What could not be taken of one message, for one reason; `readings` says how many."""
+
+    message: Message
+    device_id: int | None
+    reason: str
+    detail: str
+    readings: int
+
+    @property
+    def digest(self) -> bytes:
+        """Names these bytes on this topic: a redelivery is the same dead letter seen once more."""
+        return hashlib.blake2b(
+            self.message.topic.encode() + b"\0" + self.message.payload, digest_size=16
+        ).digest()

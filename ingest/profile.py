@@ -1,0 +1,121 @@
+"""Profiles: what a kind of device measures, read from YAML and checked before anything believes it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+SHIPPED = Path(__file__).parent / "profiles"
+IDENTIFIER = r"^[a-z0-9][a-z0-9-]{0,63}$"
+
+Key = Annotated[str, Field(pattern=IDENTIFIER)]
+Span = tuple[float, float]
+
+
+class ProfileError(ValueError):
+    """A profile that cannot be used; `hint` says what to try."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class GrossRange(_Strict):
+    """QARTOD gross range: outside `fail` the sensor cannot measure, outside `suspect` nobody has seen it."""
+
+    fail: Span
+    suspect: Span | None = None
+
+    @model_validator(mode="after")
+    def _nested(self) -> GrossRange:
+        low, high = self.suspect or self.fail
+        if not self.fail[0] <= low < high <= self.fail[1]:
+            raise ValueError("write [low, high] with suspect inside fail")
+        return self
+
+
+class RateOfChange(_Strict):
+    """QARTOD rate of change: a faster change than this, in units per second, is suspect."""
+
+    per_s: Annotated[float, Field(gt=0)]
+
+
+class Checks(_Strict):
+    """The quality checks of one metric."""
+
+    gross_range: GrossRange | None = None
+    rate_of_change: RateOfChange | None = None
+
+
+class Metric(_Strict):
+    """One thing that the device measures."""
+
+    unit: str
+    quantity: str
+    interval_s: Annotated[float, Field(gt=0)]
+    checks: Checks = Checks()
+
+
+class DerivedMetric(Metric):
+    """A metric computed from another one of the same device."""
+
+    source: Annotated[str, Field(alias="from")]
+    over: Annotated[str, Field(pattern="^zone-area$")]
+
+
+class Profile(_Strict):
+    """A kind of device."""
+
+    profile: Key
+    name: str
+    metrics: dict[Key, Metric]
+    derived: dict[Key, DerivedMetric] = {}
+
+    @model_validator(mode="after")
+    def _sources_exist(self) -> Profile:
+        for name, metric in self.derived.items():
+            if metric.source not in self.metrics:
+                raise ValueError(
+                    f"derived.{name}.from names {metric.source}, which the profile does not measure"
+                )
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A profile with its written form and the hash that names this version."""
+
+    profile: Profile
+    body: dict[str, Any]
+    sha256: str
+
+
+def load(folder: Path = SHIPPED) -> list[Loaded]:
+    """Read every profile of a folder; raises ProfileError naming the file and what was wanted."""
+    return [read(path) for path in sorted(folder.glob("*.yaml"))]
+
+
+def read(path: Path) -> Loaded:
+    """Read one profile."""
+    text = path.read_bytes()
+    try:
+        body = yaml.safe_load(text)
+        profile = Profile.model_validate(body)
+    except yaml.YAMLError as error:
+        raise ProfileError(f"{path}: not YAML: {error}", "check indentation and quotes") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "profile"
+        raise ProfileError(
+            f"{path}: {where}: {first['msg']}", f"see the profiles in {SHIPPED} for the form"
+        ) from error
+    return Loaded(profile, body, hashlib.sha256(text).hexdigest())

@@ -1,0 +1,169 @@
+"""The registry in memory: who may send what, and the slot of every series."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import psycopg
+from numpy.typing import NDArray
+
+from ingest.profile import DerivedMetric, Metric, Profile
+
+NONE = 0
+"""The slot of no series: series ids begin at 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A registered device; `area_m2` is of the zone that it counts."""
+
+    id: int
+    key: str
+    department: str
+    profile: str
+    gateway_id: int | None
+    zone_id: int | None
+    area_m2: float | None
+    recorded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a name of a message leads to no series."""
+
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A series and where it belongs; the id is its slot."""
+
+    id: int
+    device: Device
+    metric: str
+    measured: Metric
+
+
+class Registry:
+    """Devices, profiles and series as of the last `refresh`; series are created on first sight, in bulk."""
+
+    def __init__(self) -> None:
+        self.devices: dict[str, Device] = {}
+        self.profiles: dict[str, Profile] = {}
+        self.series: dict[int, Series] = {}
+        self.by_metric: dict[tuple[int, str], int] = {}
+        # By slot: the device's id, whether it is a recording, and the series derived from it (value = gain * value).
+        self.device_of: NDArray[np.int32] = np.zeros(1, np.int32)
+        self.recorded: NDArray[np.bool_] = np.zeros(1, np.bool_)
+        self.derived_slot: NDArray[np.int32] = np.zeros(1, np.int32)
+        self.gain: NDArray[np.float64] = np.zeros(1, np.float64)
+
+    def refresh(self, connection: psycopg.Connection) -> list[Series]:
+        """Read what has changed in the database; returns the series that are new to this process."""
+        with connection.cursor() as cursor:
+            cursor.execute("select key, body from profile")
+            self.profiles = {key: Profile.model_validate(body) for key, body in cursor}
+            cursor.execute(
+                """select device.id, device.key, department.key, profile, gateway_id, zone_id,
+                          coalesce(zone.usable_m2, zone.area_m2), recorded
+                   from device join department on department.id = department_id
+                        left join zone on zone.id = zone_id
+                   where retired_at is null"""
+            )
+            self.devices = {row[1]: Device(*row) for row in cursor}
+            by_id = {device.id: device for device in self.devices.values()}
+            cursor.execute("select id, device_id, metric, derived_from, gain from series order by id")
+            fresh = [
+                self._learn(series_id, by_id[device_id], metric, source, gain)
+                for series_id, device_id, metric, source, gain in cursor
+                if series_id not in self.series and device_id in by_id
+            ]
+        return [series for series in fresh if series is not None]
+
+    def resolve(self, sender: Device, name: str) -> tuple[Device, str] | Refusal:
+        """The device and metric that a name in a message of `sender` means.
+
+        `metric` is the sender's own; `device/metric` speaks for a device registered behind the sender; what comes
+        before the last colon of a SenML name is the sensor's own prefix.
+        """
+        device, metric = sender, name
+        if "/" in name:
+            key, metric = name.split("/", 1)
+            if key != sender.key:
+                behind = self.devices.get(key)
+                if behind is None:
+                    return Refusal("unknown-device", f"{key:.80} is not registered")
+                if behind.gateway_id != sender.id:
+                    return Refusal("not-its-gateway", f"{key} is not registered behind {sender.key}")
+                device = behind
+        metric = re.split("[:/]", metric)[-1]
+        if metric not in self.profiles[device.profile].metrics:
+            known = ", ".join(self.profiles[device.profile].metrics)
+            return Refusal(
+                "unknown-metric", f"{metric:.80} is not a metric of {device.profile}; it has {known}"
+            )
+        return device, metric
+
+    def create(self, connection: psycopg.Connection, wanted: Iterable[tuple[Device, str]]) -> list[Series]:
+        """Create the missing series of `(device, metric)` and what is derived from them; commits."""
+        measured, derived = [], []
+        for device, metric in wanted:
+            profile = self.profiles[device.profile]
+            measured.append((device.id, metric, profile.metrics[metric].unit))
+            derived += [
+                (device.id, name, rule.unit, device.zone_id, rule.source, 1 / device.area_m2)
+                for name, rule in profile.derived.items()
+                if rule.source == metric and device.area_m2
+            ]
+        with connection.transaction(), connection.cursor() as cursor:
+            cursor.execute(
+                """insert into series (device_id, metric, unit)
+                   select * from unnest(%s::int[], %s::text[], %s::text[])
+                   on conflict (device_id, metric) do nothing""",
+                _columns(measured, 3),
+            )
+            cursor.execute(
+                """insert into series (device_id, metric, unit, zone_id, derived_from, gain)
+                   select wanted.device_id, wanted.metric, wanted.unit, wanted.zone_id, series.id, wanted.gain
+                   from unnest(%s::int[], %s::text[], %s::text[], %s::int[], %s::text[], %s::float8[])
+                        as wanted (device_id, metric, unit, zone_id, source, gain)
+                        join series on series.device_id = wanted.device_id and series.metric = wanted.source
+                   on conflict (device_id, metric) do nothing""",
+                _columns(derived, 6),
+            )
+        return self.refresh(connection)
+
+    def _learn(
+        self, series_id: int, device: Device, metric: str, source: int | None, gain: float | None
+    ) -> Series | None:
+        profile = self.profiles[device.profile]
+        measured: Metric | DerivedMetric | None = profile.metrics.get(metric) or profile.derived.get(metric)
+        if measured is None:  # the profile no longer knows this metric; its readings stay, no more are taken
+            return None
+        series = Series(series_id, device, metric, measured)
+        self.series[series_id] = series
+        self._reach(series_id)
+        self.device_of[series_id] = device.id
+        self.recorded[series_id] = device.recorded
+        if source is None:
+            self.by_metric[device.id, metric] = series_id
+        elif gain is not None:
+            self.derived_slot[source], self.gain[source] = series_id, gain
+        return series
+
+    def _reach(self, slot: int) -> None:
+        if len(self.device_of) <= slot:
+            room = max(slot + 1, 2 * len(self.device_of)) - len(self.device_of)
+            self.device_of, self.recorded = (
+                np.pad(self.device_of, (0, room)),
+                np.pad(self.recorded, (0, room)),
+            )
+            self.derived_slot, self.gain = np.pad(self.derived_slot, (0, room)), np.pad(self.gain, (0, room))
+
+
+def _columns(rows: Sequence[Sequence[object]], width: int) -> list[list[object]]:
+    return [[row[column] for row in rows] for column in range(width)]

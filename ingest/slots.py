@@ -1,0 +1,63 @@
+"""From names to slots: each message's table of names becomes one column of slots, remembered between messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.registry import NONE, Device, Refusal, Registry
+
+Taken = tuple[NDArray[np.int32], dict[int, Refusal]]
+"""Slot by place in the table of names (0: refused), and the refusals by place."""
+
+
+class Slots:
+    """Remembers what each sender's tables of names mean; forgets all when the registry changes."""
+
+    def __init__(self, registry: Registry, create: Callable[[set[tuple[Device, str]]], None]) -> None:
+        self._registry, self._create = registry, create
+        self._known: dict[tuple[int, tuple[str, ...], tuple[str | None, ...] | None], Taken] = {}
+
+    def forget(self) -> None:
+        """The registry has changed."""
+        self._known.clear()
+
+    def take(self, sender: Device, names: list[str], units: list[str | None] | None) -> Taken:
+        """The slots of a table of names; creates series on first sight."""
+        key = (sender.id, tuple(names), tuple(units) if units else None)
+        taken = self._known.get(key)
+        if taken is None:
+            if len(self._known) > 200_000:  # noqa: PLR2004 -- bounded: senders choose these tables
+                self._known.clear()
+            taken = self._known[key] = self._find(sender, names, units)
+        return taken
+
+    def _find(self, sender: Device, names: list[str], units: list[str | None] | None) -> Taken:
+        meant = [self._registry.resolve(sender, name) for name in names]
+        for place, found in enumerate(meant):
+            unit = units[place] if units else None
+            if unit is not None and not isinstance(found, Refusal):
+                device, metric = found
+                wanted = self._registry.profiles[device.profile].metrics[metric].unit
+                if unit != wanted:
+                    meant[place] = Refusal(
+                        "wrong-unit", f"{names[place]:.80} comes in {unit:.20}, its profile says {wanted}"
+                    )
+        missing = {
+            found
+            for found in meant
+            if not isinstance(found, Refusal) and (found[0].id, found[1]) not in self._registry.by_metric
+        }
+        if missing:
+            self._create(missing)
+        slots = np.zeros(len(names), np.int32)
+        refusals = {}
+        for place, found in enumerate(meant):
+            if isinstance(found, Refusal):
+                refusals[place] = found
+                slots[place] = NONE
+            else:
+                slots[place] = self._registry.by_metric[found[0].id, found[1]]
+        return slots, refusals

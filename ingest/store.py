@@ -1,0 +1,154 @@
+"""The store: one transaction for all that a batch says; what the database answers decides what happens next.
+
+StoreError
+|-- Unavailable   connection, resources, serialisation: keep the batch, try again, acknowledge nothing
+`-- Refused       the data themselves: a programming error, for every value was checked before
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+import numpy as np
+import psycopg
+
+from edge.reading import Rows
+from ingest.batch import Batch, Seen
+from ingest.rows import COPY_SQL, HEADER, TRAILER, copy_rows
+
+Write = Callable[[psycopg.Cursor, Batch], None]
+"""What another part writes in the same transaction."""
+
+# SQLSTATE classes in which the same batch may succeed later: connection, resources, operator intervention,
+# object state and limits, serialisation, system error.
+PASSING = ("08", "53", "55", "57", "58", "40", "25", "XX")
+
+
+class StoreError(Exception):
+    """The batch is not committed."""
+
+
+class Unavailable(StoreError):
+    """Not now: the batch must be kept and tried again."""
+
+
+class Refused(StoreError):
+    """Never: the database does not take this batch."""
+
+
+class Store:
+    """Writes batches on a connection of its own, which it opens again when it is lost."""
+
+    def __init__(self, database_url: str, run: UUID, writes: Sequence[Write]) -> None:
+        self._url, self._run, self._writes = database_url, run, writes
+        self._connection: psycopg.Connection | None = None
+        self._number = 0
+        self._in_doubt = False
+
+    def begin(self) -> None:
+        """Enter this run of the hub into the database."""
+        self._connect().execute("insert into hub_run (id) values (%s)", (self._run,))
+
+    def commit(self, batch: Batch) -> None:
+        """Write a batch; when this returns it is durable. Raises Unavailable or Refused, and then nothing is written.
+
+        A commit whose answer was lost is recognised by the batch's number, and not written twice.
+        """
+        try:
+            connection = self._connect()
+            if self._in_doubt and self._has_committed(connection):
+                self._in_doubt = False
+                self._number += 1
+                return
+            try:
+                self._transact(connection, batch, staged=False)
+            except psycopg.errors.UniqueViolation:
+                self._transact(connection, batch, staged=True)
+        except psycopg.OperationalError as error:
+            self._hang_up()
+            raise Unavailable(_first_line(error)) from error
+        except psycopg.Error as error:
+            if (error.sqlstate or "08")[:2] in PASSING:
+                self._hang_up()
+                raise Unavailable(_first_line(error)) from error
+            self._in_doubt = False
+            raise Refused(f"{error.sqlstate}: {_first_line(error)}") from error
+
+    def _transact(self, connection: psycopg.Connection, batch: Batch, *, staged: bool) -> None:
+        with connection.transaction(), connection.cursor() as cursor:
+            self._write(cursor, batch, staged=staged)
+            self._in_doubt = True  # from here to the answer nobody knows
+        self._in_doubt = False
+        self._number += 1
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._hang_up()
+
+    def _write(self, cursor: psycopg.Cursor, batch: Batch, *, staged: bool) -> None:
+        if staged:
+            self._write_staged(cursor, batch)
+        elif len(batch.rows):
+            _copy(cursor, "reading", batch.rows)
+        for write in self._writes:
+            write(cursor, batch)
+        cursor.execute("update hub_run set batch = %s where id = %s", (self._number + 1, self._run))
+
+    @staticmethod
+    def _write_staged(cursor: psycopg.Cursor, batch: Batch) -> None:
+        """Write rows of which somebody else has written some: those are duplicates."""
+        cursor.execute("create temp table stage (like reading) on commit drop")
+        _copy(cursor, "stage", batch.rows)
+        cursor.execute(
+            """with added as (insert into reading select * from stage order by series_id, time
+                              on conflict do nothing returning series_id, time)
+               select series_id, (extract(epoch from time) * 1000000)::bigint from added"""
+        )
+        added = set(cursor.fetchall())
+        keep = [
+            (series, at) in added
+            for series, at in zip(batch.rows["series"].tolist(), batch.rows["time"].tolist(), strict=True)
+        ]
+        batch.drop_duplicates(np.array(keep, np.bool_))
+
+    def _has_committed(self, connection: psycopg.Connection) -> bool:
+        row = connection.execute("select batch from hub_run where id = %s", (self._run,)).fetchone()
+        return row is not None and bool(row[0] == self._number + 1)
+
+    def _connect(self) -> psycopg.Connection:
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(
+                self._url, autocommit=True, application_name="cityhub writer", connect_timeout=10
+            )
+        return self._connection
+
+    def _hang_up(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def known(connection: psycopg.Connection, rows: Rows) -> Seen:
+    """The stored values at the (series, time) of these rows."""
+    with connection.cursor(binary=True) as cursor:
+        cursor.execute(
+            """select reading.series_id, (extract(epoch from reading.time) * 1000000)::bigint, reading.value
+               from unnest(%s::int[], %s::bigint[]) as asked (series_id, us)
+                    join reading on reading.series_id = asked.series_id
+                     and reading.time = to_timestamp(0) + asked.us * interval '1 microsecond'""",
+            (rows["series"].tolist(), rows["time"].tolist()),
+        )
+        return {(series, at): value for series, at, value in cursor}
+
+
+def _copy(cursor: psycopg.Cursor, table: str, rows: Rows) -> None:
+    with cursor.copy(COPY_SQL.format(table=table)) as copy:
+        copy.write(HEADER)
+        copy.write(copy_rows(rows).data.cast("B"))
+        copy.write(TRAILER)
+
+
+def _first_line(error: psycopg.Error) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
