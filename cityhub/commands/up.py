@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import psycopg
+import structlog
 import typer
 from rich.console import Console
 
@@ -20,6 +21,7 @@ from cityhub.settings import Settings
 from cityhub.stack import hub_and_api, migrate_or_explain, reach, services
 
 out = Console(highlight=False)
+log = structlog.get_logger("cityhub.api")
 
 
 def up(config: Config = None) -> None:
@@ -71,7 +73,14 @@ def hub(config: Config = None) -> None:
 def api(config: Config = None) -> None:
     """Run only the API and the console."""
     given = settings(config)
-    server.serve(reach(given).database_url, given.api_host, given.api_port, secure=given.api_secure)
+    server.serve(
+        reach(given).database_url, given.api_host, given.api_port, secure=given.api_secure, ready=listening
+    )
+
+
+def listening(url: str) -> None:
+    """Say where the API answers."""
+    log.info("api listens", url=url)
 
 
 def migrate(
