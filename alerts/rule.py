@@ -27,7 +27,7 @@ class RuleError(ValueError):
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Selector(_Strict):
@@ -67,6 +67,8 @@ class Rule(_Strict):
             for (lower, first), (higher, second) in pairwise(given):
                 if sign * second <= sign * first:
                     raise ValueError(f"{side}: {higher} ({second:g}) must lie beyond {lower} ({first:g})")
+        if self.above and self.below and min(self.above.values()) <= max(self.below.values()):
+            raise ValueError("above must begin higher than below: between them lies what is normal")
         return self
 
 
@@ -93,9 +95,17 @@ class Subject:
 def load(*folders: Path) -> list[Version]:
     """Read every rule of the folders; raises RuleError naming the file and what was wanted."""
     versions: dict[str, Version] = {}
-    for path in [path for folder in folders for path in sorted(folder.glob("*.yaml"))]:
-        version = read(path)
-        versions[version.rule.rule] = version  # a later folder may replace a shipped rule by its name
+    for folder in folders:
+        if not folder.is_dir():
+            raise RuleError(f"{folder} is no folder", "name the folder that holds your rules (*.yaml)")
+        here: dict[str, Path] = {}
+        for path in sorted(folder.glob("*.yaml")):
+            version = read(path)
+            name = version.rule.rule
+            if name in here:
+                raise RuleError(f"{path}: rule: {here[name]} has the name {name} too", "give it another name")
+            here[name] = path
+            versions[name] = version  # a later folder may replace a shipped rule by its name
     return list(versions.values())
 
 

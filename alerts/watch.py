@@ -109,6 +109,6 @@ def _bound(version: Version, place: int, slot: int, following: int) -> NDArray[A
         given = getattr(rule, side)
         watch[side] = [given.get(name, np.nan) for name in LEVEL_NAMES[1 : LEVELS + 1]]
     watch["deadband"] = rule.deadband
-    watch["on_delay"], watch["off_delay"] = int(rule.on_delay_s * 1e6), int(rule.off_delay_s * 1e6)
+    watch["on_delay"], watch["off_delay"] = round(rule.on_delay_s * 1e6), round(rule.off_delay_s * 1e6)
     watch["suspect_up_to"] = ("none", *LEVEL_NAMES[1:]).index(rule.suspect_up_to)
     return watch

@@ -37,7 +37,8 @@ class Webhook:
         identity, timestamp = f"cityhub-{notice.id}", str(int(time.time()))
         address = self._resolve()
         try:
-            response = self._client.post(
+            request = self._client.build_request(
+                "POST",
                 httpx.URL(self._url).copy_with(host=address),
                 content=content,
                 headers={
@@ -49,6 +50,9 @@ class Webhook:
                 },
                 extensions={"sni_hostname": self._host},
             )
+            # What it answers beyond its status is not read: it may never end, and nobody is shown it.
+            response = self._client.send(request, stream=True)
+            response.close()
         except httpx.HTTPError as error:
             raise Undelivered(f"{self._host}: {type(error).__name__}") from error
         if not response.is_success:

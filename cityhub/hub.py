@@ -25,7 +25,7 @@ from alerts.watch import Watches
 from cityhub.topics import AlarmTopics
 from edge.reading import Rows
 from ingest import checkpoint, store
-from ingest.batch import Assembler, Batch, Seen
+from ingest.batch import Assembler, Batch, Seen, describe_us
 from ingest.inbox import Inbox
 from ingest.latest import Latest, upsert
 from ingest.order import Newest
@@ -40,6 +40,7 @@ log = structlog.get_logger("cityhub.hub")
 BATCH_MESSAGES = 5_000
 CHECKPOINT_EVERY_S = 10.0
 BEAT_EVERY_S = 1.0
+LOOK_EVERY_S = 0.05
 REGISTRY_CHANNEL = "cityhub_registry"
 
 
@@ -63,7 +64,10 @@ class Hub:
         self._plan, self._stopping = plan, stopping
         self._run_id = uuid4()
         self._counts: Counter[str] = Counter()
-        self._registry, self._newest = Registry(), Newest()
+        self._looked_at = 0.0
+        self._beaten: tuple[float, int] = (time.monotonic(), 0)
+        self._newest_us = 0
+        self._registry, self._newest = Registry(self._look_again), Newest()
         self._quality, self._watches = Quality(), Watches(rule.load(*plan.rule_folders))
         self._session = Session(plan.database_url, stopping, REGISTRY_CHANNEL)
         self._inbox = Inbox(plan.mqtt_url, plan.client_id)
@@ -127,9 +131,7 @@ class Hub:
             if now - beat_at >= BEAT_EVERY_S:
                 beat_at = now
                 self._inbox.watch()
-                if self._session.changed():
-                    self._meet(self._session.run(self._registry.refresh))
-                    self._slots.forget()
+                self._look_again()
                 self._beat()
             if now - saved_at >= CHECKPOINT_EVERY_S and self._writer.drain():
                 saved_at = now
@@ -174,6 +176,8 @@ class Hub:
         ):
             self._counts[column] += batch.ledger.total(column)
         self._counts["alarms"] += len(batch.events)
+        if batch.newer.any():
+            self._newest_us = max(self._newest_us, int(batch.rows["time"][batch.newer].max()))
         if batch.events:
             for notifier in self._notifiers:
                 notifier.wake()
@@ -182,6 +186,15 @@ class Hub:
         # What is being written now is not in the table yet: wait for it before asking.
         self._writer.drain()
         return self._session.run(lambda connection: store.known(connection, rows))
+
+    def _look_again(self) -> None:
+        """Take in what has changed in the registry; asks the database only when somebody said so."""
+        now = time.monotonic()
+        if now - self._looked_at < LOOK_EVERY_S or not self._session.changed():
+            return
+        self._looked_at = now
+        self._meet(self._session.run(self._registry.refresh))
+        self._slots.forget()
 
     def _create(self, wanted: set[tuple[Device, str]]) -> None:
         self._meet(self._session.run(lambda connection: self._registry.create(connection, wanted)))
@@ -226,8 +239,13 @@ class Hub:
         self._session.run(lambda connection: checkpoint.save(connection, arrays))
 
     def _beat(self) -> None:
+        now, received = time.monotonic(), self._counts["received"]
+        before_s, before = self._beaten
+        self._beaten = now, received
         status = {
             **self._counts,
+            "readings_per_s": round((received - before) / max(now - before_s, 1e-3), 1),
+            "newest_at": describe_us(self._newest_us) if self._newest_us else None,
             "queue": self._inbox.waiting,
             "connected": self._inbox.connected,
             "series": len(self._registry.series),

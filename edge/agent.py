@@ -11,6 +11,7 @@ from edge.publisher import Publisher
 from edge.reading import gather
 
 BATCH = 2_000
+MESSAGE_BYTES = 250_000  # brokers and hub take 256 KiB; the rest is room for topic and envelope
 
 
 class Agent:
@@ -33,9 +34,19 @@ class Agent:
         """
         left = list(samples)
         for start in range(0, len(left), BATCH):
-            part = left[start : start + BATCH]
-            self.publisher.offer(self.journal.append(wire.body(gather(part))))
-            self.accepted += len(part)
+            self._keep(left[start : start + BATCH])
+
+    def _keep(self, part: list[tuple[str, int, float]]) -> None:
+        body = wire.body(gather(part))
+        if (
+            len(body) > MESSAGE_BYTES and len(part) > 1
+        ):  # many long names: a broker would hang up on it, for ever
+            half = len(part) // 2
+            self._keep(part[:half])
+            self._keep(part[half:])
+            return
+        self.publisher.offer(self.journal.append(body))
+        self.accepted += len(part)
 
     def close(self) -> None:
         """Stop sending; what the hub has not committed stays on disk for the next start."""

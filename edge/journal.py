@@ -1,13 +1,14 @@
 """The journal: what the agent accepted, on disk until the hub says that it is committed.
 
 Segment files of one boot each. A record is `MAGIC length crc seq body`; the CRC covers seq and body. An append
-has happened when its fsync returned. At start a torn tail is cut off; a damaged record inside is counted and
-stepped over by searching for the next sound one, so that one flipped bit costs one record.
+has happened when its fsync returned. At start a torn tail is cut off; a damaged record is counted and stepped over
+by searching for the next sound one, so that one flipped bit costs one record.
 """
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import secrets
 import struct
@@ -15,6 +16,7 @@ import threading
 import zlib
 from collections import Counter, deque
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +32,10 @@ class JournalFull(Exception):
 
 class JournalBroken(Exception):
     """A write or fsync failed in a way that leaves the disk's content unknown: the agent must stop."""
+
+
+class JournalTaken(Exception):
+    """Another agent works in this folder: two would cut off each other's records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,44 +56,57 @@ class Journal:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.limit_bytes = folder, limit_bytes
         self.boot = secrets.token_hex(8)
-        self.damaged = 0
+        self.damaged = 0  # accepted records that can no longer be read
+        self._claim = _claim(folder)
         self._lock = threading.Lock()
         self._records: dict[str, deque[Record]] = {}
         self._sizes: dict[Path, int] = {}
         self._live: Counter[Path] = Counter()
-        self._seq = 0
-        number = 0
+        self._seq = self._number = 0
+        self._broken = ""
+        # The segment that is written to begins with the first append: a full disk must not keep the agent from starting,
+        # for only an agent that runs can empty the journal.
+        self._segment: Path | None = None
+        self._descriptor = -1
         for segment in sorted(folder.glob("*.seg")):
-            number = int(segment.name.split("-")[0])
+            self._number = int(segment.name.split("-")[0])
             self._open_segment(segment)
-        self._number = number
-        self._descriptor = self._new_segment()
 
     def append(self, body: bytes) -> Record:
         """Keep one batch; when this returns it survives a crash. Raises JournalFull or JournalBroken."""
         if len(body) > BODY_LIMIT:
             raise ValueError(f"a batch of {len(body)} bytes; at most {BODY_LIMIT}")
         with self._lock:
+            if self._broken:
+                raise JournalBroken(self._broken)
             size = HEAD.size + len(body)
-            if sum(self._sizes.values()) + size > self.limit_bytes:
-                raise JournalFull(f"the journal holds its {self.limit_bytes} bytes of uncommitted readings")
-            if self._sizes[self._segment] > SEGMENT_BYTES:
-                os.close(self._descriptor)
-                self._descriptor = self._new_segment()
-            seq, offset = self._seq + 1, self._sizes[self._segment]
-            self._write(HEAD.pack(MAGIC, len(body), _crc(seq, body), seq) + body, offset)
+            segment = self._segment_for(size)
+            seq, offset = self._seq + 1, self._sizes[segment]
+            self._write(segment, HEAD.pack(MAGIC, len(body), _crc(seq, body), seq) + body, offset)
             self._seq = seq
-            self._sizes[self._segment] = offset + size
-            record = Record(self.boot, seq, self._segment, offset + HEAD.size, len(body))
+            self._sizes[segment] = offset + size
+            record = Record(self.boot, seq, segment, offset + HEAD.size, len(body))
             self._records.setdefault(self.boot, deque()).append(record)
-            self._live[self._segment] += 1
+            self._live[segment] += 1
             return record
 
-    def read(self, record: Record) -> bytes:
-        """The body of a kept record."""
-        with record.segment.open("rb") as file:
-            file.seek(record.offset)
-            return file.read(record.length)
+    def read(self, record: Record) -> bytes | None:
+        """The body of a kept record; None where it was pruned meanwhile, or turns out to be damaged and is lost."""
+        with self._lock:
+            records = self._records.get(record.boot)
+            if not records or record.seq < records[0].seq:
+                return None
+        try:
+            with record.segment.open("rb") as file:
+                file.seek(record.offset - HEAD.size)
+                data = file.read(HEAD.size + record.length)
+        except FileNotFoundError:
+            return None
+        if _record_at(data, 0) == (record.seq, record.length):
+            return data[HEAD.size :]
+        with self._lock:
+            self._lose(record)
+        return None
 
     def kept(self) -> list[Record]:
         """All records not yet pruned, oldest first."""
@@ -108,58 +127,109 @@ class Journal:
             while records and records[0].seq <= seq:
                 record = records.popleft()
                 gone += 1
-                self._live[record.segment] -= 1
-                if not self._live[record.segment] and record.segment != self._segment:
-                    record.segment.unlink()
-                    del self._sizes[record.segment], self._live[record.segment]
+                self._release(record.segment)
             if not records:
                 self._records.pop(boot, None)
             return gone
 
     def close(self) -> None:
-        """Close the file; an empty last segment is removed."""
+        """Close the files; a last segment of which nothing is waited for is removed."""
         with self._lock:
-            os.close(self._descriptor)
-            if not self._live[self._segment]:
-                self._segment.unlink()
+            if self._segment is not None:
+                os.close(self._descriptor)
+                if not self._live[self._segment]:
+                    self._segment.unlink(missing_ok=True)
+            os.close(self._claim)
 
-    def _write(self, data: bytes, offset: int) -> None:
+    def _segment_for(self, size: int) -> Path:
+        """The segment that takes the next record; raises JournalFull."""
+        segment = self._segment
+        # A segment whose records are all committed goes when it has grown, or when its room is wanted.
+        spent = segment is not None and self._sizes[segment] > 0 and not self._live[segment]
+        if segment is None or self._sizes[segment] > SEGMENT_BYTES or (spent and self._is_full(size)):
+            segment = self._next_segment()
+        if self._is_full(size):
+            raise JournalFull(f"the journal holds its {self.limit_bytes} bytes of uncommitted readings")
+        return segment
+
+    def _is_full(self, size: int) -> bool:
+        return sum(self._sizes.values()) + size > self.limit_bytes
+
+    def _next_segment(self) -> Path:
+        segment = self.folder / f"{self._number + 1:08d}-{self.boot}.seg"
+        try:
+            descriptor = os.open(segment, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        except OSError as error:
+            raise JournalFull(f"no new file in {self.folder}: {error.strerror}") from error
+        last, last_descriptor = self._segment, self._descriptor
+        self._segment, self._descriptor, self._number = segment, descriptor, self._number + 1
+        self._sizes[segment] = 0
+        if last is not None:
+            os.close(last_descriptor)
+            if not self._live[last]:
+                self._remove(last)
+        try:
+            os.fsync(self._claim)  # the file's name must survive a power cut as well as its bytes
+        except OSError as error:
+            raise self._break(segment, error) from error
+        return segment
+
+    def _write(self, segment: Path, data: bytes, offset: int) -> None:
         try:
             if os.pwrite(self._descriptor, data, offset) != len(data):
                 raise OSError(errno.ENOSPC, "short write")  # noqa: TRY301 -- treated below like the write that fails whole
             os.fdatasync(self._descriptor)
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                # After a failed fsync the page cache may claim what the disk has lost: never retry, never go on.
+                raise self._break(segment, error) from error
+            try:
                 os.ftruncate(self._descriptor, offset)
-                raise JournalFull("the disk under the journal is full") from error
-            # After a failed fsync the page cache may claim what the disk has lost: never retry, never go on.
-            raise JournalBroken(f"{self._segment}: {error.strerror}") from error
+            except OSError as worse:
+                raise self._break(segment, worse) from worse
+            raise JournalFull("the disk under the journal is full") from error
 
-    def _new_segment(self) -> int:
-        self._number += 1
-        self._segment = self.folder / f"{self._number:08d}-{self.boot}.seg"
-        descriptor = os.open(self._segment, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        self._sizes[self._segment] = 0
-        # The file's name must survive a power cut as well as its bytes.
-        directory = os.open(self.folder, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
-        return descriptor
+    def _break(self, segment: Path, error: OSError) -> JournalBroken:
+        self._broken = f"{segment}: {error.strerror}"
+        return JournalBroken(self._broken)
+
+    def _release(self, segment: Path) -> None:
+        self._live[segment] -= 1
+        if not self._live[segment] and segment != self._segment:
+            self._remove(segment)
+
+    def _remove(self, segment: Path) -> None:
+        del self._sizes[segment], self._live[segment]
+        # A file that cannot be removed is read again at the next start: the hub knows its readings.
+        with suppress(OSError):
+            segment.unlink()
+
+    def _lose(self, record: Record) -> None:
+        """A record has rotted on disk since it was accepted: count it and step over it."""
+        records = self._records.get(record.boot)
+        if records and record in records:
+            records.remove(record)
+            self.damaged += 1
+            self._release(record.segment)
+            if not records:
+                del self._records[record.boot]
 
     def _open_segment(self, segment: Path) -> None:
         data = segment.read_bytes()
         boot = segment.stem.split("-")[1]
-        end = 0
+        end = unsound = 0
         found = self._records.setdefault(boot, deque())
         for offset, seq, length, sound in _scan(data):
-            if sound:
-                self._live[segment] += 1
-                found.append(Record(boot, seq, segment, offset + HEAD.size, length))
-                end = offset + HEAD.size + length
-            else:
-                self.damaged += 1
+            if not sound:
+                unsound += 1
+                continue
+            # A boot's numbers leave no gap, so where one record is known before, they say how many are lost.
+            self.damaged += seq - found[-1].seq - 1 if found else unsound
+            unsound = 0
+            self._live[segment] += 1
+            found.append(Record(boot, seq, segment, offset + HEAD.size, length))
+            end = offset + HEAD.size + length
+        self.damaged += unsound
         if not found:
             del self._records[boot]
         if end == 0:
@@ -168,6 +238,17 @@ class Journal:
         if end < len(data):
             os.truncate(segment, end)
         self._sizes[segment] = end
+
+
+def _claim(folder: Path) -> int:
+    """Lock the folder for this process's life; raises JournalTaken."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise JournalTaken(f"another agent uses the journal in {folder}") from error
+    return descriptor
 
 
 def _scan(data: bytes) -> Iterator[tuple[int, int, int, bool]]:
@@ -183,9 +264,19 @@ def _scan(data: bytes) -> Iterator[tuple[int, int, int, bool]]:
         at = data.find(MAGIC, at + 1)
         while at != -1 and not _record_at(data, at):
             at = data.find(MAGIC, at + 1)
-        if at == -1:  # nothing sound follows: a torn tail, never accepted
-            return
+        if at == -1:
+            if _is_whole(data, start):
+                yield start, 0, len(data) - start, False
+            return  # else a torn tail: its fsync never returned, so it was never accepted
         yield start, 0, at - start, False
+
+
+def _is_whole(data: bytes, at: int) -> bool:
+    """Whether what cannot be read is at least as long as the record it claims to be."""
+    if at + HEAD.size > len(data):
+        return False
+    length: int = HEAD.unpack_from(data, at)[1]
+    return at + HEAD.size + length <= len(data)
 
 
 def _record_at(data: bytes, at: int) -> tuple[int, int] | None:

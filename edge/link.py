@@ -60,9 +60,7 @@ def dialect(address: Address, timeout_s: float = 5.0) -> int:
     return MQTT_5 if len(answer) > 4 and answer[0] == 0x20 and answer[3] not in (0x01, 0x84) else MQTT_311  # noqa: PLR2004
 
 
-def dial(
-    address: Address, client_id: str, *, protocol: int, lasting: bool, in_flight: int
-) -> Client:
+def dial(address: Address, client_id: str, *, protocol: int, lasting: bool, in_flight: int) -> Client:
     """A client, configured but not yet connected.
 
     `lasting` keeps the session at the broker while we are away; `in_flight` bounds what is unacknowledged each way.

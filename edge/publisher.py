@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ log = structlog.get_logger("edge.publisher")
 WINDOW = 200
 # The hub commits within a second; silence for this long means that somebody lost a message or an answer.
 RESEND_AFTER_S = 20.0
+READ_AGAIN_S = 1.0
 
 
 @dataclass(slots=True)
@@ -47,14 +49,15 @@ class Publisher:
         self._pending: deque[Record] = deque(journal.kept())
         self._sent: dict[tuple[str, int], tuple[Record, float]] = {}
         self._awaited: set[int] = set()
+        self._client: Client | None = None
         self._changed = threading.Condition()
         self._connected = self._stopping = False
         self._thread = threading.Thread(target=self._run, name=f"publisher {device}", daemon=True)
 
     def start(self) -> None:
         """Connect and begin to send; raises edge.link.Unreachable if the broker is not there."""
-        self._client = self._dial()
-        self._client.loop_start()
+        client = self._client = self._dial()
+        client.loop_start()
         self._thread.start()
 
     def offer(self, record: Record) -> None:
@@ -78,17 +81,26 @@ class Publisher:
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
+        client, self._client = self._client, None
+        if client is None:  # never connected
+            return
         self._thread.join()
         if self._connected:
-            self._client.publish(
-                f"{self._topic}/status", orjson.dumps({"state": "offline"}), 1, True
-            ).wait_for_publish(2)
-        self._client.disconnect()
-        self._client.loop_stop()
+            farewell = client.publish(f"{self._topic}/status", orjson.dumps({"state": "offline"}), 1, True)
+            with suppress(ValueError, RuntimeError):  # the broker has gone first: its will says the same
+                farewell.wait_for_publish(2)
+        client.disconnect()
+        client.loop_stop()
 
     def _dial(self) -> Client:
         # A clean session: what we wait for is re-sent by us, so the broker need not keep anything while we are away.
-        client = dial(self._address, self._client_id, protocol=dialect(self._address), lasting=False, in_flight=self._window)
+        client = dial(
+            self._address,
+            self._client_id,
+            protocol=dialect(self._address),
+            lasting=False,
+            in_flight=self._window,
+        )
         client.will_set(f"{self._topic}/status", orjson.dumps({"state": "offline"}), 1, retain=True)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
@@ -107,9 +119,26 @@ class Publisher:
                     continue
                 record = self._pending.popleft()
                 self._sent[record.boot, record.seq] = record, time.monotonic()
-            base = min(self._journal.base(record.boot), record.seq)
-            message = wire.seal(record.boot, record.seq, base, self._journal.read(record))
-            self._client.publish(f"{self._topic}/telemetry", message, qos=1)
+            self._send(record)
+
+    def _send(self, record: Record) -> None:
+        base = min(self._journal.base(record.boot), record.seq)
+        try:
+            body = self._journal.read(record)
+        except OSError as error:
+            log.warning("journal not readable, trying again", reason=str(error))
+            with self._changed:
+                self._sent.pop((record.boot, record.seq), None)
+                self._pending.appendleft(record)
+            time.sleep(READ_AGAIN_S)
+            return
+        client = self._client
+        if body is None:  # committed meanwhile, or lost
+            with self._changed:
+                self._sent.pop((record.boot, record.seq), None)
+                self._changed.notify_all()
+        elif client is not None:
+            client.publish(f"{self._topic}/telemetry", wire.seal(record.boot, record.seq, base, body), qos=1)
             self.counts.published += 1
 
     def _has_work(self) -> bool:
@@ -165,6 +194,7 @@ class Publisher:
         with self._changed:
             for key in [key for key in self._sent if key[0] == boot and key[1] <= seq]:
                 del self._sent[key]
+            # Those behind another boot's are found to be pruned when their turn comes.
             while self._pending and self._pending[0].boot == boot and self._pending[0].seq <= seq:
                 self._pending.popleft()
             self.counts.committed += gone

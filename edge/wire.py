@@ -43,6 +43,15 @@ class Batch:
     readings: Readings
 
 
+def shown(value: object) -> str:
+    """A value of a payload as a message may carry it: short, whatever the sender made of it."""
+    if value is None or isinstance(value, bool | float | str | bytes):
+        return f"{value!r:.80}"
+    if isinstance(value, int):
+        return f"{value}" if value.bit_length() <= 64 else f"a number of {value.bit_length()} bits"  # noqa: PLR2004
+    return f"a {type(value).__name__}"
+
+
 def body(readings: Readings) -> bytes:
     """The part of a batch that does not change when it is sent again: what the journal keeps."""
     rows = readings.rows
@@ -68,7 +77,7 @@ def unpack(document: object) -> Batch:
         missing = sorted(FIELDS - document.keys()) if isinstance(document, dict) else sorted(FIELDS)
         raise Malformed(f"not a columnar batch: {', '.join(missing)} missing")
     if document["v"] != VERSION:
-        raise Malformed(f"columnar batch of version {document['v']!r}; this hub reads version {VERSION}")
+        raise Malformed(f"columnar batch of version {shown(document['v'])}; this hub reads version {VERSION}")
     boot, seq, base, names = (document[key] for key in ("boot", "seq", "base", "names"))
     if not (isinstance(boot, str) and 0 < len(boot) <= 64 and boot.isalnum()):  # noqa: PLR2004 -- as docs/wire.md says
         raise Malformed("boot must be 1 to 64 letters and digits")
@@ -81,6 +90,8 @@ def unpack(document: object) -> Batch:
         raise Malformed(f"columns differ in length: series {len(series)}, time {len(at)}, value {len(value)}")
     if series.dtype.kind not in "iu" or at.dtype.kind not in "iu":
         raise Malformed("series and time must be columns of whole numbers")
+    if at.dtype == np.uint64 and len(at) and int(at.max()) >= 2**63:
+        raise Malformed("time is out of any range")
     if len(series) and not (int(series.min()) >= 0 and int(series.max()) < len(names)):
         raise Malformed(f"series counts outside the table of {len(names)} names")
     rows = np.empty(len(series), READING)

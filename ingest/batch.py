@@ -144,7 +144,7 @@ class Assembler:
 
     def _sender(self, batch: Batch, message: Message) -> Device | None:
         match = TOPIC.fullmatch(message.topic)
-        device = self._registry.devices.get(match[2]) if match else None
+        device = self._registry.device(match[2]) if match else None
         if device is not None and match is not None and device.department == match[1]:
             return device
         if match is None:
@@ -180,7 +180,8 @@ class Assembler:
         by_reason: dict[str, list[tuple[str, int]]] = {}
         for place, refusal in refusals.items():
             count = int((places == place).sum())
-            by_reason.setdefault(refusal.reason, []).append((refusal.detail, count))
+            if count:  # a table of names may hold one that no reading uses
+                by_reason.setdefault(refusal.reason, []).append((refusal.detail, count))
         if decoded.notes:
             by_reason["no-number"] = [(note, 1) for note in decoded.notes]
         for reason, found in by_reason.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import cbor2
@@ -48,7 +49,9 @@ def _json(payload: bytes, arrived_us: int) -> Decoded:
     if senml.is_pack(document):
         return _senml("senml+json", document, arrived_us)
     found = plain.samples(document)
-    return _columns("json", [(name, arrived_us if at is None else at, value) for name, at, value in found])
+    return _columns(
+        "json", [(name, arrived_us if at is None else at, value, None) for name, at, value in found]
+    )
 
 
 def _cbor(payload: bytes, arrived_us: int) -> Decoded:
@@ -65,18 +68,17 @@ def _cbor(payload: bytes, arrived_us: int) -> Decoded:
 
 def _senml(form: str, document: list[object], arrived_us: int) -> Decoded:
     found, notes = senml.samples(document, arrived_us)
-    decoded = _columns(form, [(name, at, value) for name, at, value, _ in found])
+    decoded = _columns(form, found)
     decoded.notes = notes
-    units = {name: unit for name, _, _, unit in reversed(found)}
-    decoded.units = [units[name] for name in decoded.names]
     return decoded
 
 
-def _columns(form: str, found: list[tuple[str, int, float]]) -> Decoded:
-    places: dict[str, int] = {}
+def _columns(form: str, found: Sequence[tuple[str, int, float, str | None]]) -> Decoded:
+    """Samples as columns; a name that comes in two units is two names."""
+    places: dict[tuple[str, str | None], int] = {}
     rows = np.empty(len(found), READING)
-    for row, (name, at, value) in enumerate(found):
+    for row, (name, at, value, unit) in enumerate(found):
         if not -(2**62) < at < 2**62:
             raise Malformed(f"{name:.80}: time is out of any range")
-        rows[row] = (at, places.setdefault(name, len(places)), value, UNEVALUATED)
-    return Decoded(form, list(places), rows)
+        rows[row] = (at, places.setdefault((name, unit), len(places)), value, UNEVALUATED)
+    return Decoded(form, [name for name, _ in places], rows, [unit for _, unit in places])

@@ -45,9 +45,7 @@ class Inbox:
     def start(self) -> None:
         """Connect; raises edge.link.Unreachable when nobody answers."""
         protocol = dialect(self._address)
-        client = dial(
-            self._address, self._client_id, protocol=protocol, lasting=True, in_flight=IN_FLIGHT
-        )
+        client = dial(self._address, self._client_id, protocol=protocol, lasting=True, in_flight=IN_FLIGHT)
         client.on_pre_connect = self._on_pre_connect
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 
-from edge.wire import Malformed
+from edge.wire import ARRAYS, Malformed
 
 SIZE_LIMIT = 256 << 10
 DEPTH_LIMIT = 8
 READINGS_LIMIT = 10_000
 
-TEXTS = re.compile(rb'"(?:[^"\\]|\\.)*"')
+# Also a text that never ends is one match: beginning anew at each quote inside it would take hours.
+TEXTS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+# The CBOR tags that our formats need: big numbers, decimal fractions (RFC 8428), typed arrays (RFC 8746), and the
+# mark "this is CBOR". Others make parsers build what a sender chooses: shared values that unfold without end,
+# patterns, dates.
+TAGS = frozenset({2, 3, 4, 55799, *ARRAYS})
 BRACKETS = re.compile(rb"[][{}]")
 
 
@@ -34,7 +39,7 @@ def check_json_depth(payload: bytes) -> None:
 
 
 def check_cbor_depth(payload: bytes) -> None:
-    """Raise Malformed for CBOR nested too deep, or claiming more items than it has bytes.
+    """Raise Malformed for CBOR nested too deep, claiming more items than it has bytes, or with tags of no use here.
 
     Walks the heads only (RFC 8949, section 3); contents are the parser's business.
     """
@@ -61,9 +66,21 @@ def check_cbor_depth(payload: bytes) -> None:
         if major in (2, 3) and not endless:
             at += count
         elif major in (2, 3, 4, 5, 6):
-            items = -1 if endless else count * 2 if major == 5 else 1 if major == 6 else count  # noqa: PLR2004
-            if items > end:
-                raise Malformed(f"claims {items} items in {end} bytes")
+            items = _items(major, count, end, endless=endless)
             open_items.append(items)
             if len(open_items) > DEPTH_LIMIT + 1:
                 raise Malformed(f"nested deeper than {DEPTH_LIMIT} levels")
+
+
+def _items(major: int, count: int, end: int, *, endless: bool) -> int:
+    """How many items the head of a text, array, map or tag opens; -1: until a break."""
+    if major == 6:  # noqa: PLR2004
+        if count not in TAGS:
+            raise Malformed(f"CBOR tag {count} is of no use in telemetry")
+        return 1
+    if endless:
+        return -1
+    items = count * 2 if major == 5 else count  # noqa: PLR2004
+    if items > end:
+        raise Malformed(f"claims {items} items in {end} bytes")
+    return items

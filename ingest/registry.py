@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,9 +49,13 @@ class Series:
 
 
 class Registry:
-    """Devices, profiles and series as of the last `refresh`; series are created on first sight, in bulk."""
+    """Devices, profiles and series as of the last `refresh`; series are created on first sight, in bulk.
 
-    def __init__(self) -> None:
+    `look_again` is called for a device that is not known: it may have been enrolled a moment ago.
+    """
+
+    def __init__(self, look_again: Callable[[], None] = lambda: None) -> None:
+        self._look_again = look_again
         self.devices: dict[str, Device] = {}
         self.profiles: dict[str, Profile] = {}
         self.series: dict[int, Series] = {}
@@ -84,6 +88,12 @@ class Registry:
             ]
         return [series for series in fresh if series is not None]
 
+    def device(self, key: str) -> Device | None:
+        """The device of this key, if it is registered and in service."""
+        if key not in self.devices:
+            self._look_again()
+        return self.devices.get(key)
+
     def resolve(self, sender: Device, name: str) -> tuple[Device, str] | Refusal:
         """The device and metric that a name in a message of `sender` means.
 
@@ -94,7 +104,7 @@ class Registry:
         if "/" in name:
             key, metric = name.split("/", 1)
             if key != sender.key:
-                behind = self.devices.get(key)
+                behind = self.device(key)
                 if behind is None:
                     return Refusal("unknown-device", f"{key:.80} is not registered")
                 if behind.gateway_id != sender.id:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
 
-from edge.wire import Malformed
+from edge.wire import Malformed, shown
 
 VERSION = 10
 RELATIVE_BELOW = 2**28  # smaller times count from now (section 4.5.3)
@@ -42,7 +42,7 @@ def samples(document: list[object], now_us: int) -> tuple[list[Sample], list[str
         if "bver" in record:
             if type(record["bver"]) is not int or record["bver"] > VERSION:
                 raise Malformed(
-                    f"record {place}: SenML version {record['bver']!r}; up to {VERSION} is understood"
+                    f"record {place}: SenML version {shown(record['bver'])}; up to {VERSION} is understood"
                 )
             if version is not None and record["bver"] != version:
                 raise Malformed(f"record {place}: bver changes inside the pack")
@@ -110,11 +110,14 @@ def _exact(value: object, label: str, place: int) -> Fraction:
 
 def _number(value: object, label: str, place: int) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        raise Malformed(f"record {place}: {label} is {value!r:.80}, not a number")
-    return float(value)
+        raise Malformed(f"record {place}: {label} is {shown(value)}, not a number")
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise Malformed(f"record {place}: {label} is out of any range") from error
 
 
 def _text(value: object, label: str, place: int) -> str:
     if not isinstance(value, str):
-        raise Malformed(f"record {place}: {label} is {value!r:.80}, not a text")
+        raise Malformed(f"record {place}: {label} is {shown(value)}, not a text")
     return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
 import cbor2
@@ -101,6 +102,12 @@ def bad_messages() -> dict[str, tuple[str, bytes, str, str]]:
     }
 
 
+def letters_of(house: House, topic: str, payload: bytes) -> list[tuple[Any, ...]]:
+    return house.ask(
+        "select reason, detail from dead_letter where topic = %s and payload = %s", topic, payload
+    )
+
+
 def test_every_bad_message_is_a_dead_letter_with_its_bytes_and_a_reason_and_good_neighbours_are_stored(
     house: House,
 ) -> None:
@@ -123,12 +130,7 @@ def test_every_bad_message_is_a_dead_letter_with_its_bytes_and_a_reason_and_good
         f"{len(bad)} good neighbours to be stored",
     )
     for name, (topic, payload, reason, word) in bad.items():
-        letters = wait_for(
-            lambda topic=topic, payload=payload: house.ask(
-                "select reason, detail from dead_letter where topic = %s and payload = %s", topic, payload
-            ),
-            f"the dead letter of: {name}",
-        )
+        letters = wait_for(partial(letters_of, house, topic, payload), f"the dead letter of: {name}")
         assert [reason] == [found for found, _ in letters], name
         assert word in letters[0][1], (name, letters[0][1])
     neighbours = house.ask(

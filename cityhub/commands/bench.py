@@ -33,7 +33,9 @@ def bench(
     name: Annotated[Name, typer.Argument(help="What to measure.")],
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
     seconds: Annotated[float, typer.Option(help="Length of one run.", min=1, max=600)] = 10.0,
-    runs: Annotated[int, typer.Option(help="How many runs; the numbers are their medians.", min=1, max=50)] = 3,
+    runs: Annotated[
+        int, typer.Option(help="How many runs; the numbers are their medians.", min=1, max=50)
+    ] = 3,
     devices: Annotated[
         int | None, typer.Option(help="Simulated devices of ingest and latency.", min=10, max=200_000)
     ] = None,
@@ -87,7 +89,9 @@ def _show(name: str, result: dict[str, object]) -> None:
             shown = "\n".join(f"{inner}: {_text(each)}" for inner, each in value.items())
             table.add_row(key, f"[dim]{shown}[/]")
         else:
-            table.add_row(key, f"[bold]{_text(value)}[/]" if isinstance(value, int | float) else f"[dim]{value}[/]")
+            table.add_row(
+                key, f"[bold]{_text(value)}[/]" if isinstance(value, int | float) else f"[dim]{value}[/]"
+            )
     out.print(table)
 
 

@@ -157,22 +157,14 @@ def _report(connection: psycopg.Connection, device: str, outcome: Outcome, befor
         + ("" if outcome.committed else ", NOT all committed yet: run `cityhub replay` again")
     )
     out.print("  " + ", ".join(f"{column} {number:,}" for column, number in book.items()))
-    table = Table("alarm", "level", "from", "until", "peak", "value", "limit", box=None, title_justify="left")
-    for rule, level, peak, raised, returned, value, threshold in connection.execute(
-        """select rule, level, peak_level, raised_at, returned_at, value, threshold
-           from alarm join device on device.id = device_id where device.key = %s order by raised_at""",
+    table = Table("alarm", "step", "level", "at", "value", box=None)
+    for rule, kind, level, at, value in connection.execute(
+        """select rule, kind, to_level, at, alarm_transition.value
+           from alarm_transition join alarm on alarm.id = alarm_id join device on device.id = device_id
+           where device.key = %s and kind <> 'acknowledged' order by alarm_transition.id""",
         (device,),
     ):
-        ended = f"{returned:%Y-%m-%d %H:%M}" if returned else f"stands at {LEVEL_NAMES[level]}"
-        table.add_row(
-            rule,
-            LEVEL_NAMES[level],
-            f"{raised:%Y-%m-%d %H:%M}",
-            ended,
-            LEVEL_NAMES[peak],
-            f"{value:.2f}",
-            f"{threshold or 0:g}",
-        )
+        table.add_row(rule, kind, LEVEL_NAMES[level], f"{at:%Y-%m-%d %H:%M}Z", f"{value:.2f}")
     if table.row_count:
         out.print(table)
     else:

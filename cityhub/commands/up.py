@@ -85,7 +85,7 @@ def listening(url: str) -> None:
 
 def migrate(
     config: Config = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing when all is well.")] = False,  # noqa: FBT002
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing when all is well.")] = False,
 ) -> None:
     """Bring the database's schema up to this version."""
     migrate_or_explain(

@@ -1,8 +1,8 @@
 """JSON lines over TCP: sensors that can open a socket send one object a line and are told what was accepted.
 
 A line is `{"device": "river-01", "ts": 1790000000000, "values": {"level": 3.42}}`; `ts` in epoch milliseconds may
-be missing. The answer `ok N` says that the first N lines of this connection are on disk; `error N reason` that
-line N was refused and why.
+be missing. The answer `ok N` says that the first N lines of this connection are on disk, but for those refused before
+by `error N reason`, which says why.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ class Caller:
     buffer: bytearray = field(default_factory=bytearray)
     lines: int = 0
     told: int = 0
+    speaks: bool = True
 
 
 def read_line(line: bytes, arrived_us: int) -> list[Sample]:
@@ -104,6 +105,9 @@ class JsonLines:
         except JournalBroken as error:
             self.fault = error  # the agent's main thread sees it and stops the process
             log.critical("journal broken, nothing is accepted any more", error=str(error))
+        except Exception as error:
+            self.fault = error  # a port that takes connections and answers nobody would go unseen for days
+            log.exception("driver fails, nothing is accepted any more")
         finally:
             for key in list(self._selector.get_map().values()):
                 key.fileobj.close()  # type: ignore[union-attr]  # only sockets are registered
@@ -135,9 +139,16 @@ class JsonLines:
             if caller.lines > caller.told:
                 caller.told = caller.lines
                 self._answer(caller, f"ok {caller.lines}\n")
+            if not caller.speaks:
+                self._drop(caller)
 
     def _greet(self) -> None:
-        connection, (host, port, *_) = self._listener.accept()
+        try:
+            connection, (host, port, *_) = self._listener.accept()
+        except OSError as error:  # it has gone again, or we have no descriptor left for it
+            log.warning("sensor not let in", reason=str(error))
+            self._stopping.wait(GROUP_S)
+            return
         connection.setblocking(False)
         caller = Caller(connection, f"{host}:{port}")
         self._selector.register(connection, selectors.EVENT_READ, caller)
@@ -149,9 +160,10 @@ class JsonLines:
             return
         except OSError as error:
             log.info("sensor lost", sensor=caller.name, reason=str(error))
-            data = b""
-        if not data:
             self._drop(caller)
+            return
+        if not data:  # it has said all; it may still listen for the answer
+            self._silence(caller)
             return
         caller.buffer += data
         *lines, rest = caller.buffer.split(b"\n")
@@ -166,7 +178,7 @@ class JsonLines:
                 self._answer(caller, f"error {caller.lines} {refusal}\n")
         if len(rest) > LINE_LIMIT:
             self._answer(caller, f"error {caller.lines + 1} line longer than {LINE_LIMIT} bytes\n")
-            self._drop(caller)
+            self._silence(caller)
 
     def _answer(self, caller: Caller, text: str) -> None:
         if caller.socket.fileno() == -1:
@@ -177,7 +189,12 @@ class JsonLines:
             log.info("sensor does not listen", sensor=caller.name, reason=str(error))
             self._drop(caller)
 
-    def _drop(self, caller: Caller) -> None:
-        if caller.socket.fileno() != -1:
+    def _silence(self, caller: Caller) -> None:
+        """Hear it no more; it is dropped when it has been answered."""
+        if caller.speaks:
+            caller.speaks = False
             self._selector.unregister(caller.socket)
-            caller.socket.close()
+
+    def _drop(self, caller: Caller) -> None:
+        self._silence(caller)
+        caller.socket.close()

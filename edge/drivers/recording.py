@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import math
+import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,22 +30,38 @@ def read(
     `value` names the column (default: the column "value", else the only one that is left); `where` keeps rows whose
     columns hold these texts. Times without a zone are taken as UTC. A row without a value is a missing value: NaN.
     """
+    try:
+        yield from _rows(path, value, where or {})
+    except UnicodeDecodeError as error:
+        raise RecordingError(
+            f"{path.name} is not UTF-8 text", "save it as CSV with UTF-8 encoding"
+        ) from error
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise RecordingError(f"{path.name} cannot be unpacked: {error}", "fetch the file again") from error
+    except csv.Error as error:
+        raise RecordingError(
+            f"{path.name} is no CSV: {error}", "save it as CSV with UTF-8 encoding"
+        ) from error
+
+
+def _rows(path: Path, value: str | None, where: dict[str, str]) -> Iterator[tuple[int, float]]:
     with _open(path) as file:
         rows = csv.DictReader(file)
-        columns = rows.fieldnames or []
+        columns = list(rows.fieldnames or [])
         at = next((name for name in columns if name.strip().lower() in TIME_COLUMNS), None)
         if at is None:
             raise RecordingError(
                 f"{path.name} has no time column; its columns are {', '.join(columns) or 'none'}",
                 f"name one of them {' or '.join(TIME_COLUMNS[:2])} in the first line",
             )
-        column = value or ("value" if "value" in columns else None)
+        left = [name for name in columns if name != at and name not in where]
+        column = value or ("value" if "value" in columns else left[0] if len(left) == 1 else None)
         if column is None or column not in columns:
             raise RecordingError(
                 f"{path.name} has no column {column or 'value'!r}; its columns are {', '.join(columns)}",
                 "choose one with --column NAME",
             )
-        wanted = (where or {}).items()
+        wanted = where.items()
         for unknown in [name for name, _ in wanted if name not in columns]:
             raise RecordingError(
                 f"{path.name} has no column {unknown!r}", f"its columns are {', '.join(columns)}"
@@ -65,17 +82,21 @@ def _open(path: Path) -> TextIO:
         ) from error
 
 
-def _time(text: str, path: Path, line: int) -> int:
+def _time(text: str | None, path: Path, line: int) -> int:
     try:
-        at = datetime.fromisoformat(text)
+        at = datetime.fromisoformat((text or "").strip())
     except ValueError as error:
         raise RecordingError(
-            f"{path.name} line {line}: {text!r} is no time", "write times like 2026-06-03T14:30:00Z"
+            f"{path.name} line {line}: {text or ''!r} is no time", "write times like 2026-06-03T14:30:00Z"
         ) from error
     return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1_000_000)
 
 
-def _number(text: str, path: Path, line: int) -> float:
+def _number(text: str | None, path: Path, line: int) -> float:
+    if text is None:
+        raise RecordingError(
+            f"{path.name} line {line} ends before its value", "write every column in every line"
+        )
     if text.strip() == "":
         return math.nan
     try:

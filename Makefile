@@ -1,0 +1,43 @@
+# CityHub: `make demo` shows the whole hub at work, `make test` proves it.
+# Needs Python 3.11 or newer, make and git; everything else is installed into .venv, or by apt where we are root.
+
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+PARTS := edge geo ingest alerts governance api cityhub bench tests firmware-sim
+
+.PHONY: help demo test lint format console lock clean
+
+help:  ## say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: .venv/ready console  ## the whole hub at work; make demo ARGS="--for 60" ends by itself
+	@$(BIN)/cityhub demo $(ARGS)
+
+test: .venv/ready console  ## every test, on real services; make test ARGS="-k journal" runs some
+	@sh deploy/debian-packages.sh mosquitto mmdebstrap chromium || true
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/ready console  ## format check, linters, types
+	$(BIN)/ruff format --check $(PARTS)
+	$(BIN)/ruff check $(PARTS)
+	$(BIN)/mypy
+	sh console/check.sh
+
+format: .venv/ready  ## format the code
+	$(BIN)/ruff format $(PARTS)
+	$(BIN)/ruff check --fix $(PARTS)
+
+console: .venv/ready
+	@PYTHON=$(CURDIR)/$(BIN)/python sh console/build.sh
+
+lock:  ## resolve the dependencies anew into requirements.lock (needs uv)
+	uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
+	    --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements.lock
+
+clean:  ## remove what was built; the hub's data stay where they are
+	rm -rf .venv api/static console/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.venv/ready: requirements.lock pyproject.toml firmware-sim/pyproject.toml deploy/venv.sh
+	@sh deploy/venv.sh "$(PYTHON)"
+	@touch $@

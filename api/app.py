@@ -1,0 +1,99 @@
+"""The application put together: every route behind sign-in, but for those that are listed here."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import structlog
+from fastapi import Depends, FastAPI
+
+from api import (
+    access,
+    alarms,
+    devices,
+    ledger,
+    meter,
+    problems,
+    readings,
+    series,
+    session,
+    status,
+    stream,
+    tokens,
+    zones,
+)
+from api.database import pool_of
+from api.feed import Feed
+from api.guard import Guard
+from api.meter import Meter
+from api.pulse import Pulse
+from api.site import Console
+
+log = structlog.get_logger(__name__)
+
+PUBLIC = (session.public, status.public, meter.public)
+PROTECTED = (
+    session.router,
+    tokens.router,
+    devices.router,
+    series.router,
+    readings.router,
+    zones.router,
+    alarms.router,
+    ledger.router,
+    status.router,
+    stream.router,
+)
+
+
+def build(database_url: str, *, secure: bool = False, static: Path | None = None) -> FastAPI:
+    """Make the application; it connects when it starts, and starts without a database too.
+
+    `secure` says that browsers reach it by TLS: cookies and answers then insist on it.
+    """
+    app = FastAPI(
+        title="CityHub",
+        version=status.version(),
+        description="A sensing hub for cities.",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_running,
+    )
+    app.state.secure = secure
+    app.state.meter = Meter()
+    app.state.desk = session.Desk()
+    app.state.pool = pool_of(database_url)
+    app.state.feed = Feed(database_url, app.state.pool)
+    app.state.pulse = Pulse(app.state.feed, app.state.pool)
+    problems.install(app)
+    for router in PUBLIC:
+        app.include_router(router)
+    for router in PROTECTED:
+        app.include_router(router, dependencies=[Depends(access.signed_in)], responses=problems.REFUSALS)
+    app.mount("/", Console(static or Path(__file__).parent / "static"), name="console")
+    app.add_middleware(Guard, secure=secure, meter=app.state.meter)
+    return app
+
+
+@asynccontextmanager
+async def _running(app: FastAPI) -> AsyncIterator[None]:
+    async with app.state.pool:
+        tasks = [
+            asyncio.create_task(app.state.feed.run(), name="feed"),
+            asyncio.create_task(app.state.pulse.run(), name="pulse"),
+        ]
+        for task in tasks:
+            task.add_done_callback(_ended)
+        try:
+            yield
+        finally:
+            app.state.feed.close()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _ended(task: asyncio.Task[None]) -> None:
+    if not task.cancelled():
+        log.error("a background task ended", task=task.get_name(), error=repr(task.exception()))

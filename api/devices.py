@@ -1,0 +1,161 @@
+"""Departments, profiles and devices: what stands where, whose it is, and when it last spoke."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from psycopg import AsyncConnection
+from psycopg.rows import DictRow
+from pydantic import BaseModel
+
+from api.access import SignedIn
+from api.database import Pool
+from api.paging import Cursor, Limit, Page, cursor, cut, place
+from api.problems import Problem
+from api.series import Series, series_of
+from api.values import Instant, Key, Number
+
+router = APIRouter(tags=["devices"])
+
+
+class Department(BaseModel):
+    """Who owns devices."""
+
+    id: str
+    name: str
+
+
+class Profile(BaseModel):
+    """What a kind of device measures."""
+
+    id: str
+    body: dict[str, Any]
+
+
+class Device(BaseModel):
+    """A device, where it stands and how it is."""
+
+    id: str
+    name: str
+    department: str
+    profile: str
+    gateway: str | None
+    lon: Number
+    lat: Number
+    zones: list[str]
+    counts_zone: str | None
+    recorded: bool
+    clock_offset_s: Number
+    level: int
+    last_at: Instant | None
+
+
+class DeviceDetail(Device):
+    """A device with its series."""
+
+    retired_at: Instant | None
+    series: list[Series]
+
+
+async def devices_of(
+    connection: AsyncConnection[DictRow], reach: int | None, sought: dict[str, Any]
+) -> list[DictRow]:
+    """Read the devices within reach; `sought` holds one, department, profile, zone, after, limit."""
+    found = await connection.execute(
+        """
+        with standing as (
+            select device_id, max(level) as level from alarm where returned_at is null group by device_id
+        )
+        select d.key as id, d.name, p.key as department, d.profile, g.key as gateway, d.lon, d.lat,
+               array(select z.key from device_zone dz join zone z on z.id = dz.zone_id
+                     where dz.device_id = d.id order by z.key) as zones,
+               c.key as counts_zone, d.recorded, d.clock_offset_s, d.retired_at,
+               coalesce(standing.level, 0) as level,
+               (select max(l.time) from series s join latest l on l.series_id = s.id
+                where s.device_id = d.id) as last_at
+        from device d
+        join department p on p.id = d.department_id
+        left join device g on g.id = d.gateway_id
+        left join zone c on c.id = d.zone_id
+        left join standing on standing.device_id = d.id
+        where (%(reach)s::integer is null or d.department_id = %(reach)s)
+          and (d.key = %(one)s or %(one)s::text is null and d.retired_at is null)
+          and (%(department)s::text is null or p.key = %(department)s)
+          and (%(profile)s::text is null or d.profile = %(profile)s)
+          and (%(zone)s::text is null or c.key = %(zone)s or exists (
+               select from device_zone dz join zone z on z.id = dz.zone_id
+               where dz.device_id = d.id and z.key = %(zone)s))
+          and (%(after)s::text is null or d.key > %(after)s)
+        order by d.key limit %(limit)s
+        """,
+        {"reach": reach, **sought},
+    )
+    return await found.fetchall()
+
+
+@router.get("/api/v1/departments")
+async def departments(
+    caller: SignedIn, pool: Pool, limit: Limit = 100, start: Cursor = None
+) -> Page[Department]:
+    """List the departments that the caller may see."""
+    (after,) = place(start, str)
+    async with pool.connection() as connection:
+        found = await connection.execute(
+            """
+            select key as id, name from department
+            where (%(reach)s::integer is null or id = %(reach)s)
+              and (%(after)s::text is null or key > %(after)s)
+            order by key limit %(limit)s
+            """,
+            {"reach": caller.reach, "after": after, "limit": limit + 1},
+        )
+        rows, last = cut(await found.fetchall(), limit)
+    return Page(items=[Department(**row) for row in rows], next=cursor(last["id"]) if last else None)
+
+
+@router.get("/api/v1/profiles")
+async def profiles(pool: Pool, limit: Limit = 100, start: Cursor = None) -> Page[Profile]:
+    """List the profiles; they speak of kinds, not of anyone's devices."""
+    (after,) = place(start, str)
+    async with pool.connection() as connection:
+        found = await connection.execute(
+            """
+            select key as id, body from profile where %(after)s::text is null or key > %(after)s
+            order by key limit %(limit)s
+            """,
+            {"after": after, "limit": limit + 1},
+        )
+        rows, last = cut(await found.fetchall(), limit)
+    return Page(items=[Profile(**row) for row in rows], next=cursor(last["id"]) if last else None)
+
+
+@router.get("/api/v1/devices")
+async def devices(
+    caller: SignedIn,
+    pool: Pool,
+    department: Key | None = None,
+    profile: Key | None = None,
+    zone: Key | None = None,
+    limit: Limit = 100,
+    start: Cursor = None,
+) -> Page[Device]:
+    """List devices in service; `zone` finds those that stand in it or count it."""
+    (after,) = place(start, str)
+    sought = {"one": None, "department": department, "profile": profile, "zone": zone}
+    async with pool.connection() as connection:
+        found = await devices_of(connection, caller.reach, {**sought, "after": after, "limit": limit + 1})
+    rows, last = cut(found, limit)
+    return Page(items=[Device(**row) for row in rows], next=cursor(last["id"]) if last else None)
+
+
+@router.get("/api/v1/devices/{device}")
+async def device(device: Key, caller: SignedIn, pool: Pool) -> DeviceDetail:
+    """Show one device with its series, retired or not."""
+    sought = dict.fromkeys(("department", "profile", "zone", "after"))
+    async with pool.connection() as connection:
+        found = await devices_of(connection, caller.reach, {**sought, "one": device, "limit": 1})
+        if not found:
+            raise Problem(404, "There is no such device.")
+        series = await series_of(
+            connection, caller.reach, {"device": device, "metric": None, "after": None, "limit": 1000}
+        )
+    return DeviceDetail(**found[0], series=[Series(**row) for row in series])

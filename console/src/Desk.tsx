@@ -1,0 +1,110 @@
+// The operator's desk: one glance from left to right - where, what next, is it getting worse and can I trust it. On a phone, list first.
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { AlarmList } from "./AlarmList";
+import { letterOf, openInOrder } from "./alarms";
+import { Announcer } from "./Announcer";
+import { Clock } from "./Clock";
+import { FreshnessNote, useFreshness } from "./FreshnessNote";
+import { LanguageSwitch } from "./LanguageSwitch";
+import { Legend } from "./Legend";
+import { LevelStrip } from "./LevelStrip";
+import { CityMap } from "./map/CityMap";
+import { groundOf, sceneOf } from "./map/scene";
+import { useNow } from "./now";
+import { quantityText } from "./quantities";
+import { usePhone, useRowsThatFit } from "./screen";
+import { seat } from "./seats";
+import { signOut, situation } from "./situation";
+import { useSlice } from "./store";
+import { Tabs, type Tab } from "./Tabs";
+import { Thumb } from "./Thumb";
+import { Troubles } from "./troubles";
+import { Vitals } from "./Vitals";
+import { useWords } from "./words";
+
+const BACK_TO_FIRST_PAGE_MS = 45_000;
+
+export function Desk() {
+  const { words } = useWords();
+  const phone = usePhone();
+  const [tab, setTab] = useState<Tab>("alarms");
+  const floor = useRef<HTMLElement>(null);
+  const rows = useRowsThatFit(floor);
+  const list = useList(phone ? null : rows);
+  const stale = useFreshness(useNow()).kind === "broken";
+  const scene = useScene(list.shownIds, list.selected);
+  const alarms = useSlice(situation, (now) => now.alarms);
+  const session = useSlice(situation, (now) => now.session);
+  const alarm = list.selected === null ? null : (alarms.get(list.selected) ?? null);
+  const classes = ["desk", phone ? `phone on-${tab}` : "wall", stale ? "stale" : ""].join(" ");
+  const pick = (id: string) => {
+    list.select(id);
+    if (phone) setTab("alarms");
+  };
+  const menu = (
+    <nav class="menu">
+      <span class="user"><bdi>{session !== null && session !== "asking" ? session.name : ""}</bdi></span>
+      <LanguageSwitch />
+      <button type="button" onClick={() => void signOut()}>{words.signIn.out}</button>
+    </nav>
+  );
+  return (
+    <div class={classes} data-stale={stale}>
+      <header class="bar">
+        <h1>{words.product}</h1>
+        {!phone && menu}
+        <LevelStrip />
+        <FreshnessNote />
+        <Clock />
+      </header>
+      <Troubles />
+      <main ref={floor} class="floor">
+        {(!phone || tab === "map") && <div class="where"><CityMap scene={scene} pick={pick} /><Legend /></div>}
+        {(!phone || tab === "alarms") && <AlarmList {...list} />}
+        {phone && tab === "more" && <div class="more">{menu}<Vitals alarm={alarm} /></div>}
+      </main>
+      {!phone && <Vitals alarm={alarm} />}
+      {phone && tab === "alarms" && alarm && <Thumb key={alarm.id} alarm={alarm} letter={letterOf(list.shownIds.indexOf(alarm.id))} />}
+      {phone && <Tabs tab={tab} go={setTab} />}
+      <Announcer />
+    </div>
+  );
+}
+
+/** The list's order, page and selection. */
+function useList(pageSize: number | null) {
+  const alarms = useSlice(situation, (now) => now.alarms);
+  const [held, setHeld] = useState(false);
+  const [page, setPage] = useState(0);
+  const [chosen, setChosen] = useState<string | null>(null);
+  const seated = useRef<readonly string[]>([]);
+  const beforeHold = useRef<ReadonlySet<string>>(new Set());
+  const seats = useMemo(() => {
+    if (!held) beforeHold.current = new Set();
+    else if (beforeHold.current.size === 0) beforeHold.current = new Set(seated.current);
+    seated.current = seat(seated.current, openInOrder(alarms).map((alarm) => alarm.id), held);
+    return seated.current;
+  }, [alarms, held]);
+  const news = held ? seats.filter((id) => !beforeHold.current.has(id)).length : 0;
+  useEffect(() => {
+    if (page === 0 || held) return;
+    const timer = setTimeout(() => setPage(0), BACK_TO_FIRST_PAGE_MS);
+    return () => clearTimeout(timer);
+  }, [page, held]);
+  const first = pageSize === null || page >= seats.length ? 0 : page;
+  const shownIds = useMemo(() => (pageSize === null ? seats : seats.slice(first, first + pageSize)), [seats, first, pageSize]);
+  const selected = chosen !== null && seats.includes(chosen) ? chosen : (seats[0] ?? null);
+  return { seats, shownIds, selected, select: setChosen, setHeld, news, pageSize, first, turn: setPage };
+}
+
+function useScene(lettered: readonly string[], selected: string | null) {
+  const { words, lang } = useWords();
+  const alarms = useSlice(situation, (now) => now.alarms);
+  const devices = useSlice(situation, (now) => now.devices);
+  const zones = useSlice(situation, (now) => now.zones);
+  const ground = useMemo(() => groundOf(devices, zones), [devices, zones]);
+  return useMemo(
+    () => sceneOf(ground, alarms, lettered, selected, { value: (alarm) => quantityText(alarm.value, alarm.unit, lang), exercise: words.exercise }),
+    [ground, alarms, lettered, selected, lang],
+  );
+}

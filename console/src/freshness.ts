@@ -1,0 +1,35 @@
+// How old is what the page shows, and is anything wrong with the line or with the hub. No I/O.
+import type { HubStatus } from "./contract";
+
+export interface Heard {
+  /** When the page began to listen, and when it last heard anything; local clock, ms. */
+  since: number;
+  heardAt: number | null;
+  link: "connecting" | "live" | "lost";
+  status: HubStatus | null;
+  statusAt: number | null;
+}
+
+export type Freshness =
+  | { kind: "starting" }
+  | { kind: "live"; age: number | null }
+  | { kind: "broken"; cause: "line" | "hub"; since: number | null };
+
+/** Status comes every 2 s: three missed, and what is on the page is called old. A told loss is believed sooner. */
+const SILENT_MS = 6_500;
+const LOST_MS = 2_500;
+
+export function freshness(heard: Heard, now: number): Freshness {
+  const silent = now - (heard.heardAt ?? heard.since);
+  if (silent > SILENT_MS || (heard.link === "lost" && silent > LOST_MS)) {
+    return { kind: "broken", cause: "line", since: heard.heardAt };
+  }
+  if (heard.heardAt === null) return { kind: "starting" };
+  const { status, statusAt } = heard;
+  if (status === null || statusAt === null) return { kind: "live", age: null };
+  if (!status.hub.alive) {
+    return { kind: "broken", cause: "hub", since: status.hub.beat_at ? Date.parse(status.hub.beat_at) : null };
+  }
+  const age = status.hub.age_s === null ? null : status.hub.age_s + Math.max(0, now - statusAt) / 1000;
+  return { kind: "live", age };
+}

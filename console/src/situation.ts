@@ -1,0 +1,216 @@
+// The situation: what the page knows now, and the few things that change it (stream, reloads, a person's acts).
+import * as api from "./api";
+import { isOpen, withNews, type AlarmTable } from "./alarms";
+import type { Alarm, Device, HubStatus, Session, ZoneCollection } from "./contract";
+import { rateOf } from "./rate";
+import { createStore } from "./store";
+import { listen } from "./stream";
+
+/** What went wrong, by what the page was doing; shown until the same thing succeeds or the person closes it. */
+export type Doing = "alarms" | "map" | "load" | "stream" | "signout" | `acknowledge:${string}`;
+
+export interface Situation {
+  session: Session | "asking" | null;
+  alarms: AlarmTable;
+  alarmsLoaded: boolean;
+  /** Raised lately: id to moment and kind, for the load bars. */
+  raised: ReadonlyMap<string, { at: number; exercise: boolean }>;
+  raisedMore: boolean;
+  link: "connecting" | "live" | "lost";
+  since: number;
+  heardAt: number | null;
+  status: HubStatus | null;
+  statusAt: number | null;
+  /** Readings per second. */
+  rate: number | null;
+  devices: readonly Device[];
+  zones: ZoneCollection;
+  troubles: ReadonlyMap<Doing, unknown>;
+  /** Acknowledgements on their way. */
+  sending: ReadonlySet<string>;
+  /** The newest alarms since the page was loaded, for the spoken announcement. */
+  arrived: readonly Alarm[];
+}
+
+const NOTHING: Situation = {
+  session: "asking",
+  alarms: new Map(),
+  alarmsLoaded: false,
+  raised: new Map(),
+  raisedMore: false,
+  link: "connecting",
+  since: Date.now(),
+  heardAt: null,
+  status: null,
+  statusAt: null,
+  rate: null,
+  devices: [],
+  zones: { type: "FeatureCollection", features: [] },
+  troubles: new Map(),
+  sending: new Set(),
+  arrived: [],
+};
+
+export const situation = createStore<Situation>(NOTHING);
+const { get, patch } = situation;
+
+export const LOAD_HOURS = 4;
+const PLACES_EVERY_MS = 60_000;
+
+/** Runs one thing and keeps its trouble for the page to show; a lost session leads back to the sign-in page. */
+async function doing(what: Doing, act: () => Promise<void>): Promise<void> {
+  try {
+    await act();
+    forget(what);
+  } catch (error) {
+    if (error instanceof api.Refusal && error.status === 401) return leave();
+    patch({ troubles: new Map(get().troubles).set(what, error) });
+  }
+}
+
+export function forget(what: Doing): void {
+  if (!get().troubles.has(what)) return;
+  const troubles = new Map(get().troubles);
+  troubles.delete(what);
+  patch({ troubles });
+}
+
+// --- who is here -------------------------------------------------------------------------------------------------
+
+let stopListening: (() => void) | null = null;
+let placesTimer: ReturnType<typeof setInterval> | undefined;
+
+export async function start(): Promise<void> {
+  try {
+    enter(await api.readSession());
+  } catch (error) {
+    const refused = error instanceof api.Refusal && error.status === 401;
+    patch({ session: null, troubles: refused ? new Map() : new Map([["stream" as Doing, error]]) });
+  }
+}
+
+export function enter(session: Session): void {
+  patch({ ...NOTHING, session, since: Date.now() });
+  stopListening?.();
+  stopListening = listen({ connected, heard, alarm: heardAlarm, status: heardStatus, lost, garbled });
+  clearInterval(placesTimer);
+  placesTimer = setInterval(loadPlaces, PLACES_EVERY_MS);
+}
+
+function leave(): void {
+  stopListening?.();
+  stopListening = null;
+  clearInterval(placesTimer);
+  patch({ ...NOTHING, session: null });
+}
+
+export const signOut = () =>
+  doing("signout", async () => {
+    await api.signOut();
+    leave();
+  });
+
+// --- the stream --------------------------------------------------------------------------------------------------
+
+/** News that came while the list was being loaded; laid over it when it arrives. */
+let meanwhile: Alarm[] | null = null;
+
+function connected(): void {
+  patch({ link: "live" });
+  void loadAlarms();
+  void loadPlaces();
+  void loadRaised();
+}
+
+function heard(): void {
+  const now = Date.now();
+  if (now - (get().heardAt ?? 0) >= 500 || get().link !== "live") patch({ heardAt: now, link: "live" });
+}
+
+function heardStatus(status: HubStatus): void {
+  patch({ status, statusAt: Date.now(), rate: rateOf(get().status, status, get().rate) });
+  forget("stream");
+}
+
+function heardAlarm(alarm: Alarm): void {
+  meanwhile?.push(alarm);
+  takeIn(alarm);
+}
+
+function garbled(what: string): void {
+  patch({ troubles: new Map(get().troubles).set("stream", new api.Refusal(200, `stream: ${what}`)) });
+}
+
+function lost(): void {
+  patch({ link: "lost" });
+  // The stream cannot say why it ended; an ended session would otherwise look like a broken line for ever.
+  api.readSession().then(
+    () => undefined,
+    (error: unknown) => {
+      if (error instanceof api.Refusal && error.status === 401 && get().link === "lost") leave();
+    },
+  );
+}
+
+function takeIn(alarm: Alarm): void {
+  const { alarms, raised, alarmsLoaded } = get();
+  const table = withNews(alarms, alarm);
+  if (table === alarms) return;
+  const change: Partial<Situation> = { alarms: table };
+  if (!raised.has(alarm.id)) change.raised = new Map(raised).set(alarm.id, noteOf(alarm));
+  const known = alarms.get(alarm.id);
+  const worse = known !== undefined && alarm.level > known.level;
+  if (alarmsLoaded && isOpen(alarm) && (known === undefined || worse)) change.arrived = [alarm];
+  patch(change);
+  if (alarm.acknowledged_at !== null) forget(`acknowledge:${alarm.id}`);
+}
+
+const noteOf = (alarm: Alarm) => ({ at: Date.parse(alarm.raised_at), exercise: alarm.exercise });
+
+// --- loading -----------------------------------------------------------------------------------------------------
+
+export const loadAlarms = () =>
+  doing("alarms", async () => {
+    meanwhile = [];
+    try {
+      const open = await api.readOpenAlarms();
+      let table: AlarmTable = new Map(open.map((alarm) => [alarm.id, alarm]));
+      for (const alarm of meanwhile) table = withNews(table, alarm);
+      patch({ alarms: table, alarmsLoaded: true });
+    } finally {
+      meanwhile = null;
+    }
+  });
+
+export const loadPlaces = () =>
+  doing("map", async () => {
+    const [devices, zones] = await Promise.all([api.readDevices(), api.readZones()]);
+    patch({ devices, zones });
+  });
+
+const loadRaised = () =>
+  doing("load", async () => {
+    const { alarms, more } = await api.readAlarmsSince(new Date(Date.now() - LOAD_HOURS * 3_600_000));
+    const raised = new Map(get().raised);
+    for (const alarm of alarms) raised.set(alarm.id, noteOf(alarm));
+    patch({ raised, raisedMore: more });
+  });
+
+// --- acts --------------------------------------------------------------------------------------------------------
+
+export async function acknowledge(id: string): Promise<void> {
+  if (get().sending.has(id)) return;
+  patch({ sending: new Set(get().sending).add(id) });
+  await doing(`acknowledge:${id}`, async () => {
+    try {
+      takeIn(await api.acknowledge(id));
+    } catch (error) {
+      // Somebody was faster: show who, and say so.
+      if (error instanceof api.Refusal && error.status === 409) takeIn(await api.readAlarm(id));
+      throw error;
+    }
+  });
+  const sending = new Set(get().sending);
+  sending.delete(id);
+  patch({ sending });
+}
