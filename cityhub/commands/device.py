@@ -50,7 +50,7 @@ def list_(config: Config = None) -> None:
     table = Table("device", "name", "department", "profile", "gateway", "newest reading", box=None)
     with connect(settings(config)) as connection:
         for row in connection.execute(
-            """select device.key, device.name, department.key, profile, coalesce(gateway.key, ''),
+            """select device.key, device.name, department.key, device.profile, coalesce(gateway.key, ''),
                       coalesce(to_char(max(latest.time) at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS"Z"'), 'never')
                from device join department on department.id = device.department_id
                     left join device gateway on gateway.id = device.gateway_id
