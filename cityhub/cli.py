@@ -56,16 +56,19 @@ def fail(message: str, hint: str, leave: Callable[[int], object]) -> None:
 
 
 def _log_to_stderr() -> None:
-    shown = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
+    # Tracebacks as plain text: the richer forms print local variables, and those hold passwords.
+    if sys.stderr.isatty():
+        last: list[structlog.typing.Processor] = [
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        ]
+    else:
+        last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.dict_tracebacks
-            if not sys.stderr.isatty()
-            else structlog.processors.StackInfoRenderer(),
-            shown,
+            *last,
         ],
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
     )

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -395,7 +396,10 @@ def test_what_another_department_owns_does_not_exist(city: City) -> None:
     ):
         assert tara.get(path).status_code == 404
     assert tara.post(f"/api/v1/alarms/{city.alarms['high-water']}/acknowledge").status_code == 404
-    assert tara.get("/api/v1/status").json()["devices"] == 2
+    status = tara.get("/api/v1/status").json()
+    assert (status["devices"], status["ledger_balance"]) == (2, 1)
+    assert status["alarms"] == {"1": 0, "2": 0, "3": 1, "4": 0}
+    assert city.signed_in("wang").get("/api/v1/status").json()["ledger_balance"] == 0
     zones = {each["id"]: each["properties"]["level"] for each in tara.get("/api/v1/zones").json()["features"]}
     assert zones == {"plaza": 3, "river": 0}
 
@@ -593,6 +597,29 @@ def test_twenty_people_acknowledge_at_once_and_one_has_it(city: City) -> None:
         each.join()
     assert sorted(statuses) == [200] + [409] * 19
     assert len(city.execute("select 1 from alarm_transition where alarm_id = %s", (alarm,))) == 1
+
+
+def test_who_acknowledges_a_moment_later_is_told_who_was_first(city: City) -> None:
+    alarm = city.alarms["rise"]
+    client = city.signed_in("olga")
+    statuses = []
+
+    def take() -> None:
+        statuses.append(client.post(f"/api/v1/alarms/{alarm}/acknowledge").status_code)
+
+    waiting = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    late = threading.Thread(target=take)
+    with psycopg.connect(city.database) as first:
+        first.execute(
+            "update alarm set acknowledged_at = now(), acknowledged_by = 'ann' where id = %s", (alarm,)
+        )
+        late.start()
+        deadline = time.monotonic() + 4
+        while not city.execute(waiting) and time.monotonic() < deadline:
+            time.sleep(0.01)
+    late.join()
+    assert statuses == [409]
+    city.execute("update alarm set acknowledged_at = null, acknowledged_by = null where id = %s", (alarm,))
 
 
 def test_an_engineer_may_look_but_not_acknowledge(city: City) -> None:

@@ -1,5 +1,6 @@
 """The live stream, read over a socket: what is told, to whom, and what a reconnect makes good."""
 
+import asyncio
 import json
 import threading
 import time
@@ -285,6 +286,30 @@ def test_a_client_that_does_not_read_is_closed_and_the_others_go_on(
         while len(feed(city).subscribers) > 1 and time.monotonic() < deadline:
             time.sleep(0.1)
         assert len(feed(city).subscribers) == 1
+
+
+def test_what_a_replay_has_sent_is_not_sent_again() -> None:
+    async def taken() -> bytes:
+        client = subscriber.Subscriber(None, 1)
+        client.seen.add(1)
+        client.offer(1, b"one")
+        client.offer(2, b"two")
+        return await client.take(0)
+
+    assert asyncio.run(taken()) == b"two"
+
+
+def test_a_client_with_too_much_waiting_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subscriber, "WAITING", 2)
+
+    async def closed(offered: int) -> bool:
+        client = subscriber.Subscriber(None, 1)
+        for number in range(offered):
+            client.offer(number, b"")
+        return client.closed
+
+    assert not asyncio.run(closed(2))
+    assert asyncio.run(closed(3))
 
 
 def test_one_account_cannot_take_every_stream(city: City) -> None:
