@@ -15,6 +15,8 @@ from cityhub.migrate import migrate
 from cityhub.processes import Child, command
 from cityhub.services import start_broker, start_database
 from cityhub.settings import OperatorError, Settings, as_environment
+from ingest import profile
+from ingest.enrolment import keep_profiles
 
 Say = Callable[[str], None]
 
@@ -75,7 +77,7 @@ def services(settings: Settings, say: Say) -> Iterator[Addresses]:
             broker = start_broker(settings.home, progress=say)
             stack.callback(broker.stop)
             mqtt_url, field_url, broker_name = broker.url, broker.field_url, broker.version
-        migrate_or_explain(database_url, say)
+        prepare(database_url, settings, say)
         found = Addresses(database_url, mqtt_url, field_url or mqtt_url, broker_name, database_name, warning)
         note = _noted(settings)
         note.parent.mkdir(parents=True, exist_ok=True)
@@ -85,14 +87,17 @@ def services(settings: Settings, say: Say) -> Iterator[Addresses]:
         yield found
 
 
-def migrate_or_explain(database_url: str, say: Say) -> None:
-    """Bring the schema up to date; a database that does not answer is the operator's to mend."""
+def prepare(database_url: str, settings: Settings, say: Say) -> None:
+    """Bring schema and profiles up to date; a database that does not answer is the operator's to mend."""
+    folders = [profile.SHIPPED, *([Path(settings.profiles)] if settings.profiles else [])]
+    loaded = [one for folder in folders for one in profile.load(folder)]
     try:
         migrate(database_url, say)
-    except psycopg.OperationalError as error:
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            keep_profiles(connection, loaded)
+    except (psycopg.OperationalError, psycopg.ProgrammingError) as error:
         raise OperatorError(
-            f"the database does not answer: {str(error).strip().splitlines()[0]}",
-            "check CITYHUB_DATABASE_URL",
+            f"the database cannot be used: {str(error).strip().splitlines()[0]}", "check CITYHUB_DATABASE_URL"
         ) from error
 
 

@@ -106,7 +106,7 @@ class House:
         """The zones and devices of the demo."""
         with self.connect() as connection:
             import_zones(connection, CITY / "zones.geojson")
-            import_devices(connection, self.settings, CITY / "devices.csv")
+            import_devices(connection, CITY / "devices.csv")
 
     def connect(self) -> psycopg.Connection:
         return psycopg.connect(self.database.url, autocommit=True)

@@ -14,8 +14,9 @@ from typing import Literal
 import psycopg
 import pytest
 
-from cityhub.migrate import migrate
 from cityhub.services import Broker, Database, ServiceError, start_broker, start_database
+from cityhub.settings import Settings
+from cityhub.stack import prepare
 
 Prefer = Literal["local", "rootfs", "wheel"]
 
@@ -51,7 +52,7 @@ class Cluster:
                 self.server.admin_url.rsplit("/", 1)[0] + f"/{name}", autocommit=True
             ) as admin:
                 admin.execute("create extension if not exists timescaledb")
-        migrate(url)
+        prepare(url, Settings(), lambda _: None)
         return Private(url)
 
     def drop(self, private: Private) -> None:

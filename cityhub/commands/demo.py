@@ -55,7 +55,7 @@ def demo(
             with psycopg.connect(found.database_url, autocommit=True) as connection:
                 password = accounts.first_administrator(connection)
                 import_zones(connection, CITY / "zones.geojson")
-                import_devices(connection, given, CITY / "devices.csv")
+                import_devices(connection, CITY / "devices.csv")
             given = replace(given, rules=given.rules or str(CITY / "rules"))
             children = hub_and_api(given, found, stack)
             port = _free_port()

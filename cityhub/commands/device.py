@@ -12,8 +12,8 @@ from rich.table import Table
 
 from cityhub.commands.options import Config, connect, settings
 from cityhub.placing import place_devices
-from cityhub.settings import OperatorError, Settings
-from ingest import enrolment, profile
+from cityhub.settings import OperatorError
+from ingest import enrolment
 
 app = typer.Typer(help="Devices: import, list, show, retire.", no_args_is_help=True)
 out = Console(highlight=False)
@@ -27,18 +27,16 @@ def import_(
     """Enrol the devices of a list: all of them, or none with every fault named."""
     given = settings(config)
     with connect(given) as connection:
-        fresh, known, placed = import_devices(connection, given, file)
+        fresh, known, placed = import_devices(connection, file)
     out.print(f"{fresh} new, {known} known; {placed} devices stand in a zone")
 
 
-def import_devices(connection: psycopg.Connection, given: Settings, file: Path) -> tuple[int, int, int]:
+def import_devices(connection: psycopg.Connection, file: Path) -> tuple[int, int, int]:
     """Enrol a list and place it; returns new, known, and devices that stand in a zone."""
     try:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise OperatorError(f"cannot read {file}: {error}", "give a CSV file in UTF-8") from error
-    folders = [profile.SHIPPED, *([Path(given.profiles)] if given.profiles else [])]
-    enrolment.keep_profiles(connection, [loaded for folder in folders for loaded in profile.load(folder)])
     with connection.transaction(), connection.cursor() as cursor:
         fresh, known = enrolment.enrol(connection, enrolment.read_csv(text))
         return fresh, known, place_devices(cursor)

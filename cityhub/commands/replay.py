@@ -22,7 +22,7 @@ from cityhub.stack import reach
 from edge.agent import BATCH, Agent
 from edge.drivers.recording import read
 from edge.link import Unreachable
-from ingest import enrolment, profile
+from ingest import enrolment
 
 out = Console(highlight=False)
 
@@ -94,7 +94,6 @@ def enrol_recording(connection: psycopg.Connection, device: str, profile_key: st
         (device,),
     ).fetchone()
     if found is None:
-        enrolment.keep_profiles(connection, profile.load())
         enrolment.enrol(
             connection,
             [enrolment.Entry(device, f"Recording {device}", department, profile_key, recorded=True)],

@@ -18,7 +18,7 @@ from api import accounts, server
 from cityhub.commands.options import Config, settings
 from cityhub.hub import Hub, Plan
 from cityhub.settings import Settings
-from cityhub.stack import hub_and_api, migrate_or_explain, reach, services
+from cityhub.stack import hub_and_api, prepare, reach, services
 
 out = Console(highlight=False)
 log = structlog.get_logger("cityhub.api")
@@ -87,10 +87,9 @@ def migrate(
     config: Config = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing when all is well.")] = False,
 ) -> None:
-    """Bring the database's schema up to this version."""
-    migrate_or_explain(
-        database_url(settings(config)), (lambda _: None) if quiet else lambda line: out.print(f"  {line}")
-    )
+    """Bring the database's schema and the shipped profiles up to this version."""
+    given = settings(config)
+    prepare(database_url(given), given, (lambda _: None) if quiet else lambda line: out.print(f"  {line}"))
 
 
 def database_url(given: Settings) -> str:
