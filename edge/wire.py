@@ -95,7 +95,8 @@ def unpack(document: object) -> Batch:
     if len(series) and not (int(series.min()) >= 0 and int(series.max()) < len(names)):
         raise Malformed(f"series counts outside the table of {len(names)} names")
     rows = np.empty(len(series), READING)
-    rows["time"], rows["series"], rows["value"], rows["flag"] = at, series, value, UNEVALUATED
+    with np.errstate(invalid="ignore"):  # a signalling NaN of single precision is a NaN like any other
+        rows["time"], rows["series"], rows["value"], rows["flag"] = at, series, value, UNEVALUATED
     return Batch(boot, seq, base, Readings(names, rows))
 
 

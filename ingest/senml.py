@@ -34,7 +34,7 @@ def is_pack(document: object) -> bool:
 def samples(document: list[object], now_us: int) -> tuple[list[Sample], list[str]]:
     """Resolve a pack; returns numeric samples, and a note for each record that is no number. Raises Malformed."""
     base: dict[str, object] = {}
-    version: object = None
+    version: object = VERSION
     found: list[Sample] = []
     notes: list[str] = []
     for place, raw in enumerate(document):
@@ -44,7 +44,7 @@ def samples(document: list[object], now_us: int) -> tuple[list[Sample], list[str
                 raise Malformed(
                     f"record {place}: SenML version {shown(record['bver'])}; up to {VERSION} is understood"
                 )
-            if version is not None and record["bver"] != version:
+            if place and record["bver"] != version:  # all records have one version, the first one's
                 raise Malformed(f"record {place}: bver changes inside the pack")
             version = record["bver"]
         base.update({label: record[label] for label in ("bn", "bt", "bu", "bv", "bs") if label in record})

@@ -70,16 +70,16 @@ def _mark(series: Any, time: Any, value: Any, flag: Any, newer: Any, limits: Any
         if flag[row] == MISSING:
             continue
         limit, last, now = limits[series[row]], state[series[row]], value[row]
-        if now < limit.fail_low or now > limit.fail_high:
+        if now < limit["fail_low"] or now > limit["fail_high"]:
             flag[row] = FAIL
             continue
         found = PASS
-        if now < limit.suspect_low or now > limit.suspect_high:
+        if now < limit["suspect_low"] or now > limit["suspect_high"]:
             found = SUSPECT
         if newer[row]:
-            if last.time != 0 and abs(now - last.value) > limit.per_us * (time[row] - last.time):
+            if last["time"] != 0 and abs(now - last["value"]) > limit["per_us"] * (time[row] - last["time"]):
                 found = SUSPECT
-            last.time = time[row]
-            last.value = now
-        if limit.any:
+            last["time"] = time[row]
+            last["value"] = now
+        if limit["any"]:
             flag[row] = found

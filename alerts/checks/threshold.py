@@ -68,18 +68,18 @@ def observe(  # noqa: PLR0917 -- a kernel takes its columns one by one
         while index >= 0:
             watch = watches[index]
             level = _step(watch, time[row], value[row], flag[row] == SUSPECT)
-            if level != watch.level:
-                watch.level = level
-                watch.level_at = time[row]
-            if not late[row] and level != watch.told:
-                events[found].watch = index
-                events[found].row = row
-                events[found].from_level = watch.told
-                events[found].to_level = level
-                events[found].at = watch.level_at
+            if level != watch["level"]:
+                watch["level"] = level
+                watch["level_at"] = time[row]
+            if not late[row] and level != watch["told"]:
+                events[found]["watch"] = index
+                events[found]["row"] = row
+                events[found]["from_level"] = watch["told"]
+                events[found]["to_level"] = level
+                events[found]["at"] = watch["level_at"]
                 found += 1
-                watch.told = level
-            index = watch.next
+                watch["told"] = level
+            index = watch["next"]
     return found
 
 
@@ -88,21 +88,22 @@ def _step(watch: Any, time: int, value: float, suspect: bool) -> int:  # noqa: F
     """Advance one watch by one reading; returns its level."""
     level = 0
     for place in range(LEVELS):
-        crossed = value >= watch.above[place] or value <= watch.below[place]
-        if watch.crossed[place] and not crossed:
+        crossed = value >= watch["above"][place] or value <= watch["below"][place]
+        if watch["crossed"][place] and not crossed:
             # Inside the deadband the condition stays as it was.
             crossed = (
-                value >= watch.above[place] - watch.deadband or value <= watch.below[place] + watch.deadband
+                value >= watch["above"][place] - watch["deadband"]
+                or value <= watch["below"][place] + watch["deadband"]
             )
-        if crossed and not watch.crossed[place] and suspect and place + 1 > watch.suspect_up_to:
+        if crossed and not watch["crossed"][place] and suspect and place + 1 > watch["suspect_up_to"]:
             crossed = False
-        if crossed != watch.crossed[place]:
-            watch.crossed[place] = crossed
-            watch.since[place] = time
-        if crossed != watch.active[place]:
-            delay = watch.on_delay if crossed else watch.off_delay
-            if time - watch.since[place] >= delay:
-                watch.active[place] = crossed
-        if watch.active[place]:
+        if crossed != watch["crossed"][place]:
+            watch["crossed"][place] = crossed
+            watch["since"][place] = time
+        if crossed != watch["active"][place]:
+            delay = watch["on_delay"] if crossed else watch["off_delay"]
+            if time - watch["since"][place] >= delay:
+                watch["active"][place] = crossed
+        if watch["active"][place]:
             level = place + 1
     return level
