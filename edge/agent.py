@@ -24,7 +24,7 @@ class Agent:
         self.accepted = 0
 
     def start(self) -> None:
-        """Connect; raises edge.link.Unreachable."""
+        """Begin to send; a broker that is away is waited for."""
         self.publisher.start()
 
     def accept(self, samples: Iterable[tuple[str, int, float]]) -> None:

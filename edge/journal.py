@@ -35,7 +35,9 @@ class JournalBroken(Exception):
 
 
 class JournalTaken(Exception):
-    """Another agent works in this folder: two would cut off each other's records."""
+    """Another agent works in this folder: two would cut off each other's records. `hint` says what to try."""
+
+    hint = "end the other agent, or give this one a gateway id of its own"
 
 
 @dataclass(frozen=True, slots=True)

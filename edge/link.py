@@ -16,11 +16,28 @@ MQTT_5, MQTT_311 = int(MQTTv5), int(MQTTv311)
 SESSION_S = 7 * 24 * 3600
 KEEPALIVE_S = 15
 
-__all__ = ["Address", "Client", "ConnectFlags", "DisconnectFlags", "Unreachable", "dial", "dialect"]
+__all__ = [
+    "Address",
+    "AddressError",
+    "Client",
+    "ConnectFlags",
+    "DisconnectFlags",
+    "Unreachable",
+    "dial",
+    "dialect",
+]
 
 
 class Unreachable(Exception):
-    """The broker does not answer, or does not let us in."""
+    """The broker does not answer; `hint` says what to try."""
+
+    hint = "is the broker running, and is its address right? CITYHUB_MQTT_URL says where it is"
+
+
+class AddressError(ValueError):
+    """Not an address of a broker; `hint` says what one looks like."""
+
+    hint = "write it like mqtt://user:password@host:1883"
 
 
 class Address:
@@ -29,7 +46,7 @@ class Address:
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
-            raise ValueError("a broker's address looks like mqtt://user:password@host:1883")
+            raise AddressError("this is no address of a broker")  # not shown: it may hold a password
         self.tls = parts.scheme == "mqtts"
         self.host, self.port = parts.hostname, parts.port or (8883 if self.tls else 1883)
         self.user = unquote(parts.username) if parts.username else None

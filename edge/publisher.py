@@ -15,13 +15,15 @@ from paho.mqtt.client import MQTTMessage
 
 from edge import wire
 from edge.journal import Journal, Record
-from edge.link import Address, Client, dial, dialect
+from edge.link import Address, Client, Unreachable, dial, dialect
 
 log = structlog.get_logger("edge.publisher")
 
 WINDOW = 200
 # The hub commits within a second; silence for this long means that somebody lost a message or an answer.
 RESEND_AFTER_S = 20.0
+RESEND_AT_MOST_S = 600.0
+CONNECT_PAUSE_S = (0.5, 15.0)
 READ_AGAIN_S = 1.0
 
 
@@ -48,16 +50,14 @@ class Publisher:
         self._client_id = f"edge-{device}"
         self._pending: deque[Record] = deque(journal.kept())
         self._sent: dict[tuple[str, int], tuple[Record, float]] = {}
-        self._awaited: set[int] = set()
+        self._patience_s = RESEND_AFTER_S
         self._client: Client | None = None
         self._changed = threading.Condition()
         self._connected = self._stopping = False
         self._thread = threading.Thread(target=self._run, name=f"publisher {device}", daemon=True)
 
     def start(self) -> None:
-        """Connect and begin to send; raises edge.link.Unreachable if the broker is not there."""
-        client = self._client = self._dial()
-        client.loop_start()
+        """Begin to connect and to send; a broker that is not there is waited for, a gateway may wake up alone."""
         self._thread.start()
 
     def offer(self, record: Record) -> None:
@@ -81,10 +81,11 @@ class Publisher:
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
+        if self._thread.is_alive():
+            self._thread.join()
         client, self._client = self._client, None
         if client is None:  # never connected
             return
-        self._thread.join()
         if self._connected:
             farewell = client.publish(f"{self._topic}/status", orjson.dumps({"state": "offline"}), 1, True)
             with suppress(ValueError, RuntimeError):  # the broker has gone first: its will says the same
@@ -109,17 +110,35 @@ class Publisher:
         return client
 
     def _run(self) -> None:
+        if not self._connect():
+            return
         while True:
             with self._changed:
                 self._changed.wait_for(self._has_work, timeout=1.0)
                 if self._stopping:
                     return
-                self._take_back(older_than_s=RESEND_AFTER_S)
+                self._resend_silent()
                 if not self._has_work():
                     continue
                 record = self._pending.popleft()
                 self._sent[record.boot, record.seq] = record, time.monotonic()
             self._send(record)
+
+    def _connect(self) -> bool:
+        """Reach the broker for the first time; paho keeps the connection from then on. False when told to stop."""
+        pause = CONNECT_PAUSE_S[0]
+        while not self._stopping:
+            try:
+                client = self._client = self._dial()
+            except Unreachable as error:
+                log.warning("broker not there yet, readings are kept", reason=str(error), again_in_s=pause)
+                with self._changed:
+                    self._changed.wait_for(lambda: self._stopping, pause)
+                pause = min(2 * pause, CONNECT_PAUSE_S[1])
+            else:
+                client.loop_start()
+                return True
+        return False
 
     def _send(self, record: Record) -> None:
         base = min(self._journal.base(record.boot), record.seq)
@@ -143,6 +162,13 @@ class Publisher:
 
     def _has_work(self) -> bool:
         return self._stopping or (self._connected and bool(self._pending) and len(self._sent) < self._window)
+
+    def _resend_silent(self) -> None:
+        """Take back what has waited too long; with every round in vain, wait longer (caller holds the lock)."""
+        before = self.counts.resent
+        self._take_back(older_than_s=self._patience_s)
+        if self.counts.resent > before:
+            self._patience_s = min(2 * self._patience_s, RESEND_AT_MOST_S)
 
     def _take_back(self, older_than_s: float) -> None:
         """Put what was sent, but never committed, back in front of the queue (caller holds the lock)."""
@@ -198,4 +224,5 @@ class Publisher:
             while self._pending and self._pending[0].boot == boot and self._pending[0].seq <= seq:
                 self._pending.popleft()
             self.counts.committed += gone
+            self._patience_s = RESEND_AFTER_S
             self._changed.notify_all()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import cbor2
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from edge.reading import READING, UNEVALUATED, Readings
 
 VERSION = 1
+READINGS_LIMIT = 10_000
 FIELDS = {"v", "boot", "seq", "base", "names", "series", "time", "value"}
 
 # RFC 8746 tags of the little-endian arrays that a column may come in.
@@ -29,17 +30,28 @@ ARRAYS = {
 }
 
 
+class Envelope(NamedTuple):
+    """A message's place in the journal of the agent that sent it."""
+
+    boot: str
+    seq: int
+    base: int  # the lowest number the agent still keeps: all below is committed
+
+
 class Malformed(ValueError):
-    """A payload that says nothing we can store; the message is for the field engineer."""
+    """A payload that says nothing we can store; the message is for the field engineer.
+
+    `envelope` is the batch's place where that much could be read: its agent must learn that it is done with.
+    """
+
+    envelope: Envelope | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """One message of an edge agent: its place in the agent's journal, and the readings."""
 
-    boot: str
-    seq: int
-    base: int  # the lowest number the agent still keeps: all below is committed
+    envelope: Envelope
     readings: Readings
 
 
@@ -78,11 +90,25 @@ def unpack(document: object) -> Batch:
         raise Malformed(f"not a columnar batch: {', '.join(missing)} missing")
     if document["v"] != VERSION:
         raise Malformed(f"columnar batch of version {shown(document['v'])}; this hub reads version {VERSION}")
-    boot, seq, base, names = (document[key] for key in ("boot", "seq", "base", "names"))
+    envelope = _envelope(document)
+    try:
+        return Batch(envelope, _readings(document))
+    except Malformed as error:
+        error.envelope = envelope
+        raise
+
+
+def _envelope(document: dict[Any, Any]) -> Envelope:
+    boot, seq, base = (document[key] for key in ("boot", "seq", "base"))
     if not (isinstance(boot, str) and 0 < len(boot) <= 64 and boot.isalnum()):  # noqa: PLR2004 -- as docs/wire.md says
         raise Malformed("boot must be 1 to 64 letters and digits")
     if not (type(seq) is int and type(base) is int and 1 <= base <= seq < 2**62):
         raise Malformed("seq and base must be whole numbers with 1 <= base <= seq")
+    return Envelope(boot, seq, base)
+
+
+def _readings(document: dict[Any, Any]) -> Readings:
+    names = document["names"]
     if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
         raise Malformed("names must be a list of texts")
     series, at, value = (column(document, key) for key in ("series", "time", "value"))
@@ -94,10 +120,12 @@ def unpack(document: object) -> Batch:
         raise Malformed("time is out of any range")
     if len(series) and not (int(series.min()) >= 0 and int(series.max()) < len(names)):
         raise Malformed(f"series counts outside the table of {len(names)} names")
+    if not len(series) or len(series) > READINGS_LIMIT:
+        raise Malformed(f"{len(series)} readings; a batch has 1 to {READINGS_LIMIT}")
     rows = np.empty(len(series), READING)
     with np.errstate(invalid="ignore"):  # a signalling NaN of single precision is a NaN like any other
         rows["time"], rows["series"], rows["value"], rows["flag"] = at, series, value, UNEVALUATED
-    return Batch(boot, seq, base, Readings(names, rows))
+    return Readings(names, rows)
 
 
 def column(document: dict[Any, Any], key: str) -> NDArray[Any]:

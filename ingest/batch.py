@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.reading import FAIL, MISSING, READING, SUSPECT, Rows
-from edge.wire import Malformed
+from edge.wire import Envelope, Malformed
 from ingest.decode import Decoded, decode
 from ingest.ledger import Ledger
 from ingest.message import TOPIC, DeadLetter, Message
@@ -121,11 +121,9 @@ class Assembler:
         except Malformed as error:
             _bury(batch, message, sender.id, "malformed", str(error), 1)
             batch.ledger.count(sender.id, received=1, rejected=1)
+            _note_progress(batch, sender, error.envelope)
             return None
-        if decoded.envelope is not None:
-            boot, base, seq = decoded.envelope.boot, decoded.envelope.base, decoded.envelope.seq
-            batch.progress.append((sender.id, boot, base, seq))
-            batch.senders[sender.id, boot] = (sender.department, sender.key)
+        _note_progress(batch, sender, decoded.envelope)
         slots, refusals = self._slots.take(sender, decoded.names, decoded.units)
         rows = decoded.rows
         places = rows["series"].copy()
@@ -280,6 +278,13 @@ class Assembler:
             series = self._registry.series[int(bad["series"][0])]
             detail = f"{series.device.key}/{series.metric}: {say(message, bad[0])}"
             _bury(batch, message, series.device.id, reason, detail, len(bad))
+
+
+def _note_progress(batch: Batch, sender: Device, envelope: Envelope | None) -> None:
+    """Once the batch is committed its agent may forget this message, also where it is a dead letter."""
+    if envelope is not None:
+        batch.progress.append((sender.id, envelope.boot, envelope.base, envelope.seq))
+        batch.senders[sender.id, envelope.boot] = (sender.department, sender.key)
 
 
 def _bury(

@@ -25,7 +25,7 @@ class Decoded:
     names: list[str]
     rows: Rows
     units: list[str | None] | None = None
-    envelope: wire.Batch | None = None
+    envelope: wire.Envelope | None = None
     notes: list[str] = field(default_factory=list)
 
 
@@ -33,8 +33,8 @@ def decode(payload: bytes, arrived_us: int) -> Decoded:
     """Read one telemetry payload of any accepted format."""
     limits.check_size(payload)
     decoded = _json(payload, arrived_us) if payload[0] in JSON_START else _cbor(payload, arrived_us)
-    if len(decoded.rows) > limits.READINGS_LIMIT:
-        raise Malformed(f"{len(decoded.rows)} readings in one message; at most {limits.READINGS_LIMIT}")
+    if len(decoded.rows) > wire.READINGS_LIMIT:
+        raise Malformed(f"{len(decoded.rows)} readings in one message; at most {wire.READINGS_LIMIT}")
     if not len(decoded.rows) and not decoded.notes:
         raise Malformed("no reading in it")
     return decoded
@@ -63,7 +63,7 @@ def _cbor(payload: bytes, arrived_us: int) -> Decoded:
     if isinstance(document, list) and document and isinstance(document[0], dict):
         return _senml("senml+cbor", document, arrived_us)
     batch = wire.unpack(document)
-    return Decoded("columnar", batch.readings.names, batch.readings.rows, envelope=batch)
+    return Decoded("columnar", batch.readings.names, batch.readings.rows, envelope=batch.envelope)
 
 
 def _senml(form: str, document: list[object], arrived_us: int) -> Decoded:

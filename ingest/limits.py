@@ -8,7 +8,6 @@ from edge.wire import ARRAYS, Malformed
 
 SIZE_LIMIT = 256 << 10
 DEPTH_LIMIT = 8
-READINGS_LIMIT = 10_000
 
 # Also a text that never ends is one match: beginning anew at each quote inside it would take hours.
 TEXTS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,10 @@ def replay(house: House, file: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
+def stored(house: House, rows: int) -> bool:
+    return bool(house.ask("select count(*) >= %s from reading", rows)[0][0])
+
+
 def write_flood(file: Path, rows: int) -> None:
     """A year that is long past: a level every five minutes, one flood in the middle."""
     begin = datetime(2018, 6, 1, tzinfo=UTC)
@@ -58,9 +63,7 @@ def test_a_recording_of_2018_raises_exercise_alarms_in_its_own_time_through_two_
         house, tmp_path / "flood.csv", "--device", "recording-01", "--metric", "level", "--speed", "300000"
     )
     for part in (rows // 3, 2 * rows // 3):
-        wait_for(
-            lambda part=part: house.ask("select count(*) from reading")[0][0] >= part, f"{part} readings"
-        )
+        wait_for(partial(stored, house, part), f"{part} readings")
         house.kill_hub()
         house.start_hub(CITYHUB_RULES=str(tmp_path))
     said, _ = running.communicate(timeout=150)

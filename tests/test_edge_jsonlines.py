@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 from edge.agent import Agent
 from edge.drivers.jsonlines import LINE_LIMIT, JsonLines, LineRefused, read_line
 from edge.journal import Journal, JournalBroken, JournalFull, Record
-from edge.link import Unreachable
 from edge.reading import now_us
 from edge.wire import seal, unpack
 
@@ -358,8 +357,7 @@ def test_no_samples_are_no_record(agent: Agent) -> None:
 
 def test_an_agent_whose_broker_is_away_can_be_closed(tmp_path: Path) -> None:
     agent = Agent(tmp_path / "other", NOBODY, "water", "gw-2")
-    with pytest.raises(Unreachable, match=r"no broker answers at 127\.0\.0\.1:1"):
-        agent.start()
+    agent.start()
     agent.accept([("river-1/level", 1, 1.0)])
     agent.close()
     again = Journal(tmp_path / "other")

@@ -19,7 +19,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from cityhub.services import Broker, ServiceError, start_broker
 from edge import publisher as publishers
 from edge.journal import Journal, Record
-from edge.link import Unreachable
+from edge.link import Client, Unreachable
 from edge.publisher import Publisher
 from edge.reading import gather
 from edge.wire import Batch, body, unpack
@@ -90,7 +90,7 @@ class FakeHub:
 
     def seqs(self, boot: str) -> list[int]:
         """The numbers of one boot in the order of their arrival."""
-        return [batch.seq for batch in self.batches if batch.boot == boot]
+        return [batch.envelope.seq for batch in self.batches if batch.envelope.boot == boot]
 
     def wait_for(self, boot: str, seqs: set[int], times: int = 1) -> None:
         """Wait until each of these has arrived so many times."""
@@ -155,7 +155,7 @@ def test_records_arrive_in_order_and_are_pruned_only_when_the_hub_says_committed
     edge.accept(1, 2, 3, 4, 5)
     hub.wait_for(boot, {1, 2, 3, 4, 5})
     assert hub.seqs(boot) == [1, 2, 3, 4, 5]
-    assert {batch.base for batch in hub.batches} == {1}
+    assert {batch.envelope.base for batch in hub.batches} == {1}
     assert [batch.readings.rows["value"].tolist() for batch in hub.batches] == [[1], [2], [3], [4], [5]]
     # The broker has acknowledged them, the hub has received them: neither is a commit.
     assert edge.kept() == [1, 2, 3, 4, 5]
@@ -166,7 +166,7 @@ def test_records_arrive_in_order_and_are_pruned_only_when_the_hub_says_committed
     assert edge.kept() == [4, 5]
     edge.accept(6)
     hub.wait_for(boot, {6})
-    assert hub.batches[-1].base == 4  # all below it is committed
+    assert hub.batches[-1].envelope.base == 4  # all below it is committed
     hub.say_committed(boot, 6)
     assert edge.publisher.wait_committed(PATIENCE_S)
     assert edge.kept() == []
@@ -215,7 +215,7 @@ def test_a_restarted_agent_sends_what_its_former_boots_left_and_the_oldest_first
     edge.accept(3)
     edge.publisher.start()
     hub.wait_for(edge.journal.boot, {1})
-    assert [(batch.boot, batch.seq) for batch in hub.batches] == [
+    assert [(batch.envelope.boot, batch.envelope.seq) for batch in hub.batches] == [
         *((boots[0], seq) for seq in (1, 2)),
         *((boots[1], seq) for seq in (1, 2)),
         (edge.journal.boot, 1),
@@ -335,7 +335,7 @@ def test_a_record_rotten_on_disk_is_stepped_over_and_the_rest_gets_through(
         file.write(b"\0\0\0\0")
     edge.publisher.start()
     hub.wait_for(boot, {2, 3})
-    assert {batch.base for batch in hub.batches} == {2}  # nobody waits for the lost one
+    assert {batch.envelope.base for batch in hub.batches} == {2}  # nobody waits for the lost one
     hub.say_committed(boot, 3)
     assert edge.publisher.wait_committed(PATIENCE_S)
     assert (edge.kept(), edge.journal.damaged) == ([], 1)
@@ -352,10 +352,24 @@ def test_its_status_says_online_and_at_the_end_offline(tmp_path: Path, broker: B
     assert hub.status[1:] == [{"state": "offline"}]
 
 
-def test_nobody_at_the_brokers_address_is_said_at_the_start(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "journal")
-    publisher = Publisher(journal, "mqtt://field:secret@127.0.0.1:1", "water", "gw-1")
-    with pytest.raises(Unreachable, match=r"^no broker answers at 127\.0\.0\.1:1: "):
-        publisher.start()
-    publisher.close()
-    journal.close()
+def test_an_agent_that_wakes_up_before_its_broker_accepts_and_sends_once_the_broker_is_there(
+    tmp_path: Path, broker: Broker, hub: FakeHub
+) -> None:
+    edge = Edge(tmp_path / "journal", broker)
+    edge.publisher._dial = _away_twice(edge.publisher._dial)  # type: ignore[method-assign]
+    edge.publisher.start()
+    edge.accept(1)
+    hub.wait_for(edge.journal.boot, {1})
+    edge.close()
+
+
+def _away_twice(dial: Callable[[], Client]) -> Callable[[], Client]:
+    left = [2]
+
+    def sometimes() -> Client:
+        if left[0]:
+            left[0] -= 1
+            raise Unreachable("no broker answers")
+        return dial()
+
+    return sometimes

@@ -16,7 +16,7 @@ from edge.reading import READING, UNEVALUATED, Readings, gather
 from edge.wire import ARRAYS, Malformed, body, seal, shown, unpack
 
 TIMES = st.integers(-(2**63), 2**63 - 1)
-SAMPLES = st.lists(st.tuples(st.text(max_size=12), TIMES, st.floats(width=64)), max_size=40)
+SAMPLES = st.lists(st.tuples(st.text(max_size=12), TIMES, st.floats(width=64)), min_size=1, max_size=40)
 
 
 def same(one: float, other: float) -> bool:
@@ -62,7 +62,7 @@ def test_what_was_packed_is_unpacked_number_by_number(
     samples: list[tuple[str, int, float]], base: int, ahead: int
 ) -> None:
     batch = unpack(cbor2.loads(packed(samples, "B7", base + ahead, base)))
-    assert (batch.boot, batch.seq, batch.base) == ("B7", base + ahead, base)
+    assert tuple(batch.envelope) == ("B7", base + ahead, base)
     names, rows = batch.readings
     found = [(names[row["series"]], int(row["time"]), float(row["value"])) for row in rows]
     assert [entry[:2] for entry in found] == [entry[:2] for entry in samples]
@@ -95,7 +95,7 @@ def test_the_kept_body_does_not_change_when_it_is_sent_again() -> None:
     first, again = seal("b", 9, 1, kept), seal("b", 9, 9, kept)
     assert first.endswith(kept)
     assert again.endswith(kept)
-    assert unpack(cbor2.loads(again)).base == 9
+    assert unpack(cbor2.loads(again)).envelope.base == 9
 
 
 @pytest.mark.parametrize("tag", sorted(ARRAYS))
@@ -104,9 +104,10 @@ def test_a_column_may_come_in_every_little_endian_array_of_rfc_8746(tag: int) ->
     assert unpack(document(value=column)).readings.rows["value"].tolist() == [1.0, 0.0]
 
 
-def test_an_empty_batch_is_a_batch_of_no_readings() -> None:
-    batch = unpack(cbor2.loads(seal("b", 1, 1, body(Readings([], np.empty(0, READING))))))
-    assert len(batch.readings.rows) == 0
+def test_a_batch_without_readings_is_malformed_and_its_place_is_known() -> None:
+    with pytest.raises(Malformed, match="0 readings") as raised:
+        unpack(cbor2.loads(seal("b", 7, 3, body(Readings([], np.empty(0, READING))))))
+    assert raised.value.envelope == ("b", 7, 3)
 
 
 def column(kind: str, numbers: list[Any], tag: int) -> Any:
@@ -164,7 +165,7 @@ def test_something_else_than_a_batch_is_refused(other: object) -> None:
 
 
 def test_a_field_that_we_do_not_know_is_no_fault() -> None:
-    assert unpack(document(later=1)).seq == 7
+    assert unpack(document(later=1)).envelope.seq == 7
 
 
 @given(

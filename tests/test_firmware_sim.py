@@ -143,12 +143,12 @@ def test_a_quiet_day_stays_quiet() -> None:
 
 @given(st.floats(0.0, 80.0), st.integers())
 def test_arrivals_are_never_negative(mean: float, seed: int) -> None:
-    assert arrivals(mean, Random(seed)) >= 0  # noqa: S311 - noise, not secrets
+    assert arrivals(mean, Random(seed)) >= 0
 
 
 @pytest.mark.parametrize("mean", [0.5, 8.0, 29.0, 60.0])
 def test_arrivals_have_the_mean_and_spread_of_a_poisson_process(mean: float) -> None:
-    chance = Random(5)  # noqa: S311 - noise, not secrets
+    chance = Random(5)
     drawn = [arrivals(mean, chance) for _ in range(20_000)]
     assert np.mean(drawn) == pytest.approx(mean, rel=0.03)
     assert np.var(drawn) == pytest.approx(mean, rel=0.06)

@@ -201,3 +201,18 @@ def test_every_format_leads_to_a_stored_reading_and_its_bytes_in_the_archive(hou
     house.send(device, RIVER, payload)
     wait_for(lambda: house.ask("select value, flag from reading") == [(2.5, 1)], "the reading")
     assert house.ask("select parser, payload, readings from message") == [(f"{form}/1", payload, 1)]
+
+
+def test_an_agent_whose_batch_cannot_be_read_learns_that_it_is_done_with(house: House) -> None:
+    house.city()
+    house.start_hub()
+    device = house.publisher()
+    sound = cbor2.loads(batch(("river-01/level", now_us(), 1.0), seq=1))
+    sound["value"] = cbor2.CBORTag(86, b"")
+    house.send(device, GATEWAY, cbor2.dumps(sound))
+    house.send(device, GATEWAY, batch(("river-01/level", now_us(), 1.0), seq=2))
+    wait_for(
+        lambda: house.ask("select committed::text from edge_progress") == [("{[0,3)}",)],
+        "both numbers to be done with",
+    )
+    assert house.ask("select reason from dead_letter") == [("malformed",)]

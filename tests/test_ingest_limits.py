@@ -12,11 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.wire import Malformed
+from edge.wire import READINGS_LIMIT, Malformed
 from ingest.decode import decode
 from ingest.limits import (
     DEPTH_LIMIT,
-    READINGS_LIMIT,
     SIZE_LIMIT,
     check_cbor_depth,
     check_json_depth,
@@ -106,7 +105,7 @@ def decoded_in_a_child(payload: bytes, seconds: int = 60) -> str:
     """What another process makes of a payload; it is ended where it takes for ever."""
     program = (
         "import sys, resource; resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))\n"
-        "from edge.wire import Malformed\nfrom ingest.decode import decode\n"
+        "from edge.wire import READINGS_LIMIT, Malformed\nfrom ingest.decode import decode\n"
         "try:\n    print(len(decode(sys.stdin.buffer.read(), 0).rows), 'rows')\n"
         "except Malformed as error:\n    print(error)"
     )

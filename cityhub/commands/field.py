@@ -17,7 +17,6 @@ from cityhub.settings import OperatorError
 from cityhub.stack import reach
 from edge.agent import Agent
 from edge.drivers.jsonlines import JsonLines
-from edge.link import Unreachable
 
 log = structlog.get_logger("cityhub.edge")
 
@@ -48,13 +47,8 @@ def run_edge(
     """Run an edge agent: sensors send JSON lines, the journal keeps them, the publisher brings them to the hub."""
     given = settings(config)
     stopping = stop_on_signals()
-    try:
-        agent = Agent(given.home / "edge" / gateway, reach(given).field_mqtt_url, department, gateway)
-        agent.start()
-    except Unreachable as error:
-        raise OperatorError(
-            str(error), "is the broker running? CITYHUB_FIELD_MQTT_URL says where it is"
-        ) from error
+    agent = Agent(given.home / "edge" / gateway, reach(given).field_mqtt_url, department, gateway)
+    agent.start()
     try:
         driver = JsonLines(agent, host, port)
     except OSError as error:

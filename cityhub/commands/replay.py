@@ -21,7 +21,7 @@ from cityhub.settings import OperatorError, Settings
 from cityhub.stack import reach
 from edge.agent import BATCH, Agent
 from edge.drivers.recording import read
-from edge.link import Unreachable
+from edge.link import Address, dialect
 from ingest import enrolment
 
 out = Console(highlight=False)
@@ -112,11 +112,10 @@ def send(
 ) -> Outcome:
     """Through an edge agent of its own, waiting at the end until the hub has committed everything."""
     started = time.monotonic()
-    agent = Agent(given.home / "replay" / device, reach(given).field_mqtt_url, department, device)
-    try:
-        agent.start()
-    except Unreachable as error:
-        raise OperatorError(str(error), "is the broker running?") from error
+    broker = reach(given).field_mqtt_url
+    dialect(Address(broker))  # a field agent would wait for its broker; a person wants to know
+    agent = Agent(given.home / "replay" / device, broker, department, device)
+    agent.start()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
         with Progress(*columns, console=out, transient=True) as progress:
