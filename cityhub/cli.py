@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable
 
@@ -9,6 +10,13 @@ import structlog
 import typer
 
 from cityhub.commands import account, bench, decode, demo, device, field, ledger, replay, rule, up, zone
+
+OPERATORS_FAULTS = {
+    errno.EACCES: "give this user the right to write there, or choose another directory with CITYHUB_HOME",
+    errno.EROFS: "choose another directory with CITYHUB_HOME",
+    errno.ENOSPC: "make room on that disk, or choose another directory with CITYHUB_HOME",
+}
+"""What the operating system refuses, and what to try."""
 
 app = typer.Typer(
     help="A sensing hub for cities: telemetry in, checked on the way, alarms that are believed.",
@@ -40,6 +48,14 @@ def main() -> None:
     _log_to_stderr()
     try:
         app()
+    except OSError as error:
+        if error.errno not in OPERATORS_FAULTS:
+            raise
+        fail(
+            f"{error.strerror}: {error.filename or 'the state directory'}",
+            OPERATORS_FAULTS[error.errno],
+            sys.exit,
+        )
     except Exception as error:
         hint = getattr(error, "hint", None)
         if hint is None:

@@ -144,8 +144,14 @@ def database(cluster: Cluster) -> Iterator[Private]:
 
 
 @pytest.fixture
-def broker(home: Path) -> Iterator[Broker]:
-    """A broker of its own: mosquitto where it is installed, else NATS."""
-    started = start_broker(home)
+def broker(home: Path, request: pytest.FixtureRequest) -> Iterator[Broker]:
+    """A broker of its own: mosquitto where it is installed, else NATS; or the kind that the test asks for."""
+    try:
+        started = start_broker(home, prefer=getattr(request, "param", None))
+    except ServiceError as error:
+        pytest.skip(f"no broker: {error}")
     yield started
     started.stop()
+
+
+on_both_brokers = pytest.mark.parametrize("broker", ["mosquitto", "nats"], indirect=True)

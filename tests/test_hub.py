@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 from fix_hub import House, Receiver, wait_for
+from fix_services import on_both_brokers
 from paho.mqtt.client import MQTTMessage
 
 from edge.link import Address, dial, dialect
@@ -52,6 +53,7 @@ def parse(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
+@on_both_brokers
 def test_a_square_that_fills_goes_orange_on_stream_webhook_and_topic_and_returns(
     house: House, receiver: Receiver, tmp_path: Path
 ) -> None:

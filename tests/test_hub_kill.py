@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from fix_hub import House, wait_for
+from fix_services import on_both_brokers
 
 from edge.agent import Agent
 from edge.reading import now_us
@@ -45,6 +46,7 @@ def stream_through_kills(house: House, *, early: str, kills: int) -> None:
     assert house.stop_hub() == 0
 
 
+@on_both_brokers
 @pytest.mark.timeout(240)
 def test_a_hub_killed_in_mid_stream_loses_nothing_and_doubles_nothing(house: House) -> None:
     house.city()
