@@ -21,11 +21,24 @@ CHANNEL = "cityhub_alarm"
 """Notified with the id of an alarm's transition, in the transaction that made it."""
 
 
+class Now(BaseModel):
+    """The newest reading of a series."""
+
+    value: Number
+    time: Instant
+    flag: int
+
+
 class Alarm(BaseModel):
-    """An alarm; levels run from 0 normal to 4 red."""
+    """An alarm; levels run from 0 normal to 4 red.
+
+    `value` is that of the last transition, `now` the newest one while the alarm stands, and
+    `interval_s` says how often a new one is to be expected.
+    """
 
     id: str
     rule: str
+    title: str | None
     level: int
     peak_level: int
     state: Literal["standing", "returned"]
@@ -41,6 +54,8 @@ class Alarm(BaseModel):
     zone_name: str | None
     value: Number
     threshold: Number
+    now: Now | None
+    interval_s: float | None
     raised_at: Instant
     changed_at: Instant
     returned_at: Instant | None
@@ -82,10 +97,16 @@ class Acknowledgement(BaseModel):
 # bound in time lets the database skip the older chunks.
 COLUMNS = """
     a.id::text as id, a.rule, a.level, a.peak_level,
+    (select named.body ->> 'title' from rule_version named where named.rule = a.rule order by named.id desc limit 1)
+        as title,
     case when a.returned_at is null then 'standing' else 'returned' end as state,
     a.acknowledged_at, a.acknowledged_by, d.key as device, d.name as device_name, p.key as department,
     a.series_id as series, s.metric, s.unit, z.key as zone, z.name as zone_name,
     a.value, a.threshold, a.raised_at, a.changed_at, a.returned_at, a.exercise, d.lon, d.lat,
+    case when a.returned_at is null and l.series_id is not null then json_build_object(
+        'value', case when abs(l.value) < 'infinity' then l.value end, 'time', l.time, 'flag', l.flag
+    ) end as now,
+    case when jsonb_typeof(planned.every) = 'number' then planned.every::float8 end as interval_s,
     coalesce(recent.trend, 0) as trend
 """
 TABLES = """
@@ -94,6 +115,11 @@ TABLES = """
     join department p on p.id = d.department_id
     left join series s on s.id = a.series_id
     left join zone z on z.id = a.zone_id
+    left join latest l on l.series_id = a.series_id
+    left join lateral (
+        select coalesce(f.body -> 'metrics' -> s.metric, f.body -> 'derived' -> s.metric) -> 'interval_s' as every
+        from profile f where f.key = d.profile
+    ) as planned on true
     left join lateral (
         select sign((array_agg(r.value order by r.time desc))[1] - (array_agg(r.value order by r.time))[1])::integer
                as trend

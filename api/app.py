@@ -13,6 +13,7 @@ from api import (
     alarms,
     devices,
     ledger,
+    load,
     meter,
     problems,
     readings,
@@ -40,6 +41,7 @@ PROTECTED = (
     series.router,
     readings.router,
     zones.router,
+    load.router,  # before the alarms, whose ids would take its name
     alarms.router,
     ledger.router,
     status.router,

@@ -1,4 +1,4 @@
-"""The status that streams repeat every two seconds, read once for all clients of one reach."""
+"""What streams repeat every two seconds, the status and the standing values, read once for all clients of one reach."""
 
 import asyncio
 import time
@@ -7,6 +7,7 @@ import structlog
 
 from api.database import Connections
 from api.feed import Feed
+from api.standing import Standing
 from api.status import Census, census, status_of
 from api.subscriber import event
 
@@ -23,6 +24,7 @@ class Pulse:
         self._feed = feed
         self._pool = pool
         self._counted: dict[int | None, tuple[float, Census]] = {}
+        self._standing: dict[int | None, Standing] = {}
 
     async def run(self) -> None:
         """Beat for ever."""
@@ -34,15 +36,23 @@ class Pulse:
                 failing = False
             except Exception as error:  # noqa: BLE001 -- a failed beat must not be the last
                 if not failing:
-                    log.warning("status could not be read", error=type(error).__name__)
+                    log.warning("status or values could not be read", error=type(error).__name__)
                 failing = True
 
     async def _beat(self) -> None:
-        for reach in {subscriber.reach for subscriber in self._feed.subscribers}:
-            written = await self.written(reach)
-            for subscriber in self._feed.subscribers:
-                if subscriber.reach == reach:
-                    subscriber.show(written)
+        reaches = {subscriber.reach for subscriber in self._feed.subscribers}
+        self._standing = {reach: self._standing.get(reach) or Standing(reach) for reach in reaches}
+        for reach, standing in self._standing.items():
+            self._show(reach, "status", await self.written(reach))
+            async with self._pool.connection() as connection:
+                changed = await standing.look(connection)
+            if changed is not None:
+                self._show(reach, "values", event("values", changed))
+
+    def _show(self, reach: int | None, kind: str, written: bytes) -> None:
+        for subscriber in self._feed.subscribers:
+            if subscriber.reach == reach:
+                subscriber.show(kind, written)
 
     async def written(self, reach: int | None) -> bytes:
         """Read the status and write it as an event."""

@@ -1,6 +1,7 @@
 """How the hub is: alive, keeping up, its book balanced; and whether we are ready ourselves."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from importlib import metadata
 
 import psycopg
@@ -11,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from api.access import SignedIn
 from api.database import Pool
-from api.values import Instant
+from api.values import Instant, moment
 
 router = APIRouter(tags=["status"])
 public = APIRouter(tags=["status"])
@@ -28,6 +29,8 @@ class Hub(BaseModel):
     alive: bool
     beat_at: Instant | None
     age_s: float | None
+    newest_age_s: float | None = None
+    """How old the newest reading is by its own time: without sensors that send, older than the beat."""
 
 
 class Status(BaseModel):
@@ -116,7 +119,7 @@ async def hub_of(connection: AsyncConnection[DictRow]) -> Hub:
     """Read the newest beat of the hub."""
     found = await connection.execute(
         """
-        select beat_at, extract(epoch from now() - beat_at)::float8 as age_s, status
+        select beat_at, now() as read_at, extract(epoch from now() - beat_at)::float8 as age_s, status
         from hub_run order by beat_at desc limit 1
         """
     )
@@ -124,8 +127,20 @@ async def hub_of(connection: AsyncConnection[DictRow]) -> Hub:
     if row is None:
         return Hub(alive=False, beat_at=None, age_s=None)
     said = row["status"] if isinstance(row["status"], dict) else {}
-    known = {"alive": row["age_s"] < SILENT_S, "beat_at": row["beat_at"], "age_s": round(row["age_s"], 3)}
+    known = {
+        "alive": row["age_s"] < SILENT_S,
+        "beat_at": row["beat_at"],
+        "age_s": round(row["age_s"], 3),
+        "newest_age_s": _age(said.get("newest_at"), row["read_at"]),
+    }
     return Hub(**{**said, **known})
+
+
+def _age(said: object, read_at: datetime) -> float | None:
+    try:
+        return round((read_at - moment(said)).total_seconds(), 3)
+    except ValueError:
+        return None
 
 
 async def status_of(

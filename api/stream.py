@@ -92,7 +92,10 @@ class Hello(BaseModel):
     status_code=200,
     response_class=Stream,
     responses={
-        200: {"description": "Events `hello`, `status`, `alarm`.", "content": {"text/event-stream": {}}}
+        200: {
+            "description": "Events `hello`, `status`, `alarm`, `values`.",
+            "content": {"text/event-stream": {}},
+        }
     },
 )
 async def stream(
@@ -101,9 +104,10 @@ async def stream(
     pool: Pool,
     last: Annotated[str | None, Header(alias="Last-Event-ID", max_length=64)] = None,
 ) -> Stream:
-    """Follow alarms and the status as they change.
+    """Follow alarms, the status, and what the standing alarms measure.
 
-    Each alarm event is delivered at least once: after a reconnect with `Last-Event-ID` those that
+    `values` is an object of `{alarm id: {value, time, flag, trend}}`, told when any of them has
+    changed; a `trend` of null is not known yet. Each alarm event is delivered at least once: after a reconnect with `Last-Event-ID` those that
     were missed come first. Where `complete` is false there were too many: read the lists again.
     """
     feed: Feed = request.app.state.feed

@@ -27,7 +27,7 @@ class Subscriber:
         self.seen: set[int] = set()
         """Transitions that a replay has already sent."""
         self._events: deque[tuple[int, bytes]] = deque()
-        self._status: bytes | None = None
+        self._shown: dict[str, bytes] = {}
         self._wake = asyncio.Event()
 
     def offer(self, number: int, written: bytes) -> None:
@@ -38,9 +38,9 @@ class Subscriber:
             self._events.append((number, written))
             self._wake.set()
 
-    def show(self, written: bytes) -> None:
-        """Set the status to send next: only the newest is of interest."""
-        self._status = written
+    def show(self, kind: str, written: bytes) -> None:
+        """Set the event of this kind to send next: only the newest is of interest."""
+        self._shown[kind] = written
         self._wake.set()
 
     def close(self) -> None:
@@ -59,7 +59,6 @@ class Subscriber:
         self._wake.clear()
         parts = [written for number, written in self._events if number not in self.seen]
         self._events.clear()
-        if self._status is not None:
-            parts.append(self._status)
-            self._status = None
+        parts += self._shown.values()
+        self._shown.clear()
         return b"".join(parts)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any, Protocol
 
 import httpx
@@ -134,6 +135,9 @@ def sow(connection: psycopg.Connection[Any]) -> tuple[dict[str, int], dict[str, 
         alarms[row[0]] = str(one(alarm, *row))
     version = one(
         "insert into rule_version (rule, sha256, body) values ('high-water', 'abc', '{}') returning id"
+    )
+    connection.execute(
+        "insert into rule_version (rule, sha256, body) values ('high-water', 'abd', '{\"title\": \"High water\"}')"
     )
     connection.execute(
         """insert into alarm_transition (alarm_id, kind, from_level, to_level, at, value, reading_time, rule_version_id)
@@ -531,6 +535,7 @@ def test_alarms_the_worst_first_and_with_what_they_are_about(city: City) -> None
     assert first == {
         "id": city.alarms["high-water"],
         "rule": "high-water",
+        "title": "High water",
         "level": 4,
         "peak_level": 4,
         "state": "standing",
@@ -546,6 +551,8 @@ def test_alarms_the_worst_first_and_with_what_they_are_about(city: City) -> None
         "zone_name": None,
         "value": 100.0,
         "threshold": 90.0,
+        "now": {"value": 100.0, "time": stamp(NOW), "flag": 1},
+        "interval_s": 60.0,
         "raised_at": stamp(NOW),
         "changed_at": stamp(NOW),
         "returned_at": None,
@@ -554,6 +561,60 @@ def test_alarms_the_worst_first_and_with_what_they_are_about(city: City) -> None
         "lat": 30.5,
         "trend": 1,
     }
+
+
+def test_an_alarm_says_what_its_series_measures_now(city: City) -> None:
+    items = city.signed_in("olga").get("/api/v1/alarms?state=all").json()["items"]
+    alarms = {each["rule"]: each for each in items}
+    old = stamp(NOW - timedelta(hours=1))
+    # The value is that of the transition, and NaN is no number; its metric has no planned interval.
+    assert (alarms["crowd"]["value"], alarms["crowd"]["now"]) == (
+        7.0,
+        {"value": None, "time": old, "flag": 9},
+    )
+    assert alarms["crowd"]["interval_s"] is None
+    assert (alarms["rise"]["value"], alarms["rise"]["now"]["value"]) == (99.0, 100.0)
+    # What has returned is over, whatever its series does since.
+    assert alarms["over"]["now"] is None
+    # A rule of which nothing is known has no title.
+    assert alarms["rise"]["title"] is None
+    detail = city.signed_in("olga").get(f"/api/v1/alarms/{city.alarms['rise']}").json()
+    del detail["transitions"]
+    assert detail == alarms["rise"]
+
+
+def test_the_load_counts_who_was_given_how_much_when(city: City) -> None:
+    def load(name: str, hours: int = 4) -> list[tuple[int, int]]:
+        got = city.signed_in(name).get(f"/api/v1/alarms/load?hours={hours}").json()
+        begins = [datetime.fromisoformat(each["time"]) for each in got["items"]]
+        steps = {later - earlier for earlier, later in pairwise(begins)}
+        assert steps == {timedelta(minutes=10)}
+        assert begins[-1] + timedelta(minutes=10) == datetime.fromisoformat(got["to"])
+        return [(each["raised"], each["exercise"]) for each in got["items"]]
+
+    with psycopg.connect(city.database, autocommit=True) as connection:
+        again = """insert into alarm (rule, series_id, device_id, exercise, level, peak_level, value, raised_at,
+                                      changed_at, returned_at, acknowledged_at, recorded_at)
+                   select rule, series_id, device_id, %s, 0, 1, value, '2018-06-03', '2018-06-03', '2018-06-03', now(),
+                          now() - %s * interval '1 minute' from alarm where rule = 'over' order by id limit 1
+                   returning id"""
+        before = load("wang"), load("tara"), load("olga")
+        for exercise, minutes in ((False, 241), (False, 239), (False, 15), (False, 15), (True, 15)):
+            connection.execute(again, (exercise, minutes))
+        after = load("wang"), load("tara"), load("olga")
+        longer = load("olga", 5)
+        connection.execute("delete from alarm where raised_at = '2018-06-03'")
+    assert [len(each) for each in before] == [24] * 3
+    # Counted by when they were recorded: the recording of 2018 is this hour's work.
+    assert [each[-2] for each in before] == [(0, 0)] * 3
+    assert [each[-2] for each in after] == [(2, 1), (0, 0), (2, 1)]
+    assert [each[0] for each in after] == [(1, 0), (0, 0), (1, 0)]
+    assert [len(longer), sum(raised for raised, _ in longer)] == [30, 4 + len(city.alarms)]
+
+
+@pytest.mark.parametrize("hours", ["0", "-1", "169", "x", "1e9", ""])
+def test_a_load_of_hours_that_are_none_is_refused(city: City, hours: str) -> None:
+    assert city.signed_in("olga").get(f"/api/v1/alarms/load?hours={hours}").status_code == 422
 
 
 def test_acknowledging_says_who_has_it_and_only_once(city: City) -> None:
@@ -653,10 +714,27 @@ def test_status_counts_silent_devices_and_passes_on_what_the_hub_says(city: City
     assert got["hub"]["alive"] is True
     assert got["hub"]["age_s"] < 15
     assert (got["hub"]["readings_per_s"], got["hub"]["connected"]) == (12.5, True)
+    assert got["hub"]["newest_age_s"] is None
     assert set(got["alarms"]) == {"1", "2", "3", "4"}
     assert sum(got["alarms"].values()) == 3
     # The camera has been silent for an hour; the lamp's profile promises no interval.
     assert (got["devices"], got["offline"], got["ledger_balance"]) == (3, 1, 1)
+
+
+@pytest.mark.parametrize("said", [None, 5, "", "yesterday", "99999999999999999999 us", ["x"]])
+def test_status_stands_whatever_the_hub_says_of_its_newest_reading(city: City, said: object) -> None:
+    olga = city.signed_in("olga")
+    body = Jsonb({"readings_per_s": 12.5, "queue": 0, "connected": True, "newest_at": said})
+    city.execute("update hub_run set status = %s", (body,))
+    assert olga.get("/api/v1/status").json()["hub"]["newest_age_s"] is None
+    minute_ago = Jsonb(
+        {"newest_at": (datetime.now(UTC) - timedelta(minutes=1)).isoformat(timespec="seconds")}
+    )
+    city.execute("update hub_run set status = status || %s, beat_at = now()", (minute_ago,))
+    hub = olga.get("/api/v1/status").json()["hub"]
+    # The hub beats, and its sensors are silent: two ages.
+    assert hub["age_s"] < 10
+    assert 60 <= hub["newest_age_s"] < 70
 
 
 def test_readiness_needs_a_hub_that_beats(city: City) -> None:

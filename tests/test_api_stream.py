@@ -16,6 +16,7 @@ import pytest
 from api import accounts, stream, subscriber
 from api.app import build
 from api.server import Server, bound
+from api.standing import Standing
 
 
 class Private(Protocol):
@@ -137,6 +138,77 @@ def test_hello_comes_first_then_the_status_again_and_again(city: City) -> None:
     with city.stream() as coming:
         kinds = [next(coming)["event"] for _ in range(4)]
     assert kinds == ["hello", "status", "status", "status"]
+
+
+def next_values(coming: Iterator[dict[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = next(each for each in coming if each.get("event") == "values")["data"]
+    return found
+
+
+def test_values_of_standing_alarms_are_told_when_they_change_and_within_reach(city: City) -> None:
+    water, traffic = (str(city.alarms[each]) for each in ("water", "traffic"))
+    now = datetime.now(UTC).replace(microsecond=5)
+    time = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    with (
+        psycopg.connect(city.database, autocommit=True) as connection,
+        city.stream() as everyone,
+        city.stream("water") as own,
+    ):
+        connection.execute(
+            """insert into series (device_id, metric, unit) select id, 'm', 'm' from device
+               where not exists (select from series) order by id"""
+        )
+        connection.execute("insert into latest select id, %s, 1.5, 1 from series", (now,))
+        first = {"value": 1.5, "time": time, "flag": 1, "trend": None}
+        assert next_values(everyone) == {water: first, traffic: first}
+        assert next_values(own) == {water: first}
+        # What is not in reach changes, and nobody in that reach is told.
+        connection.execute("update latest set value = 'NaN', flag = 9 where series_id = 2")
+        assert next_values(everyone) == {water: first, traffic: {**first, "value": None, "flag": 9}}
+        assert [next(own)["event"] for _ in range(2)] == ["status", "status"]
+        connection.execute("update alarm set returned_at = now() where id = %s", (traffic,))
+        assert next_values(everyone) == {water: first}
+        connection.execute("update alarm set returned_at = null where id = %s", (traffic,))
+        connection.execute("delete from latest")
+        assert next_values(own) == {}
+
+
+def test_no_more_than_two_hundred_values_are_told_the_worst_first(city: City) -> None:
+    with psycopg.connect(city.database, autocommit=True) as connection:
+        connection.execute(
+            """insert into series (device_id, metric, unit) select 1, 'many' || n, 'm' from generate_series(1, 250) n"""
+        )
+        connection.execute("insert into latest select id, now(), id, 1 from series where metric ~ 'many'")
+        connection.execute(
+            """insert into alarm (rule, series_id, device_id, exercise, level, peak_level, value, raised_at, changed_at)
+               select 'many', id, 1, false, case when id % 2 = 0 then 4 else 1 end, 4, 1, now(), now()
+               from series where metric ~ 'many'"""
+        )
+        with city.stream() as coming:
+            told = next_values(coming)
+        worst = connection.execute("select id::text from alarm where rule = 'many' and level = 4").fetchall()
+        connection.execute("delete from alarm where rule = 'many'")
+        connection.execute("delete from series where metric ~ 'many'")
+    assert len(told) == 200 - 2  # the two alarms of the city stand before these, and nothing is known of them
+    assert {each for (each,) in worst} < set(told)
+
+
+def test_a_trend_needs_five_readings_that_no_check_refused() -> None:
+    looks = Standing(None)
+
+    def look(second: int, value: float, flag: int = 1) -> Any:
+        row = {"id": "1", "series": 1, "value": value, "flag": flag}
+        told = looks.take([{**row, "time": datetime(2026, 1, 1, 0, 0, second, tzinfo=UTC)}])
+        return told and told["1"]["trend"]
+
+    assert [look(second, second) for second in range(5)] == [None, None, None, None, 1]
+    assert look(4, 4) is None  # the same again is no news
+    assert look(5, -100, flag=4) == 1
+    assert look(6, float("nan"), flag=9) == 1
+    assert [look(7, 1), look(8, 0)] == [0, -1]
+    # An alarm that returned is forgotten: what comes after begins anew.
+    assert looks.take([]) == {}
+    assert look(9, 1) is None
 
 
 def test_a_transition_arrives_with_its_alarm(city: City) -> None:

@@ -69,6 +69,10 @@ def test_a_person_signs_in_sees_the_alarms_takes_one_and_changes_the_language(li
     assert found["levels"]
     assert set(found["levels"]) <= set(found["drawn"])
 
+    # The row says what is wrong, how much, and with which device.
+    for part in ("人群密度", "人/m²", "Station forecourt, clock"):
+        assert part in found["first"]
+
     # Rows and map carry the same letters.
     assert [row["letter"] for row in found["rows"]] == list("ABCDEF")[: len(found["rows"])]
     on_map = {alarm: letter for alarm, letter in found["plan"]["map"].items() if letter}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json as json_format
+import signal
 import sys
 from enum import StrEnum
 from typing import Annotated
@@ -61,6 +62,8 @@ def bench(
         raise OperatorError(
             "the benches are not part of the installed package", "run this from the source tree"
         ) from error
+    # What a bench has started and written must go with it, also when it is told to end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = {"devices": devices, "rate": rate}
     given = {key: value for key, value in options.items() if value is not None and key in module.OPTIONS}
     try:

@@ -1,13 +1,14 @@
 // One alarm in the list: what, value with trend and limit, where, since when, who has it, and the way to take it.
 import type { ComponentChildren } from "preact";
-import { holdOf, shownLevel, titleOf, digitOf } from "./alarms";
+import { deviceOf, digitOf, holdOf, shownLevel, titleOf } from "./alarms";
 import type { Alarm } from "./contract";
 import { Mark } from "./levels";
-import { sinceText, spanText } from "./moments";
+import { agoText, sinceText, spanText } from "./moments";
 import { useNow } from "./now";
 import { numberText, quantityText } from "./quantities";
 import { acknowledge, situation } from "./situation";
 import { useSlice } from "./store";
+import { useCurrent, useHubNow } from "./useCurrent";
 import { useWords } from "./words";
 
 interface RowProps {
@@ -23,7 +24,7 @@ export function AlarmRow({ alarm, letter, selected, select, children }: RowProps
   const { words } = useWords();
   const level = shownLevel(alarm);
   const hold = holdOf(alarm);
-  const title = titleOf(alarm);
+  const title = titleOf(alarm, words);
   const classes = ["alarm", `level-${level}`, hold, alarm.exercise ? "exercise" : "real", selected ? "selected" : ""].join(" ");
   const mark = <Mark level={level} hold={hold} exercise={alarm.exercise} />;
   return (
@@ -38,6 +39,7 @@ export function AlarmRow({ alarm, letter, selected, select, children }: RowProps
             <span class="for-ears">, {words.level(digitOf(level), words.levels[level])}, {words.alarm.state[hold]}</span>
           </span>
           <Measured alarm={alarm} />
+          <bdi class="alarm-device">{deviceOf(alarm)}</bdi>
           <Where alarm={alarm} />
         </span>
       </button>
@@ -52,14 +54,21 @@ export function AlarmRow({ alarm, letter, selected, select, children }: RowProps
 
 export function Measured({ alarm }: { alarm: Alarm }) {
   const { words, lang } = useWords();
-  const arrow = alarm.trend === 1 ? "↑" : alarm.trend === -1 ? "↓" : alarm.trend === 0 ? "→" : "";
-  const trend = alarm.trend === 1 ? words.alarm.rising : alarm.trend === -1 ? words.alarm.falling : words.alarm.steady;
+  const { value, trend: way, at, old, doubt } = useCurrent(alarm);
+  const now = useHubNow();
+  const arrow = way === 1 ? "↑" : way === -1 ? "↓" : way === 0 ? "→" : "";
+  const state = words.stateOf(alarm.metric, value);
+  const title = titleOf(alarm, words).toLowerCase();
+  const metric = alarm.metric === null ? "" : words.metric(alarm.metric);
+  const trend = way === 1 ? words.alarm.rising : way === -1 ? words.alarm.falling : words.alarm.steady;
   return (
     <span class="alarm-measured">
-      <b class="value">{quantityText(alarm.value, alarm.unit, lang)}</b>
-      {arrow && <span class="trend"> <span aria-hidden="true">{arrow}</span><span class="for-ears">{trend}</span></span>}
-      {alarm.threshold !== null && <span class="limit"> {words.alarm.limit} {numberText(alarm.threshold, lang)}</span>}
-      {alarm.metric && <span class="metric"><span class="dot-between"> · </span><bdi>{words.metric(alarm.metric)}</bdi></span>}
+      <b class={old ? "value old" : "value"}>{state ?? quantityText(value, alarm.unit, lang)}</b>
+      {old && <span class="age"> {words.alarm.ago(agoText(now - at, lang))}</span>}
+      {doubt && <span class="doubt"> {words.alarm.doubt[doubt]}</span>}
+      {!old && arrow && state === null && alarm.state === "standing" && <span class="trend"> <span aria-hidden="true">{arrow}</span><span class="for-ears">{trend}</span></span>}
+      {alarm.threshold !== null && state === null && <span class="limit"> {words.alarm.limit} {numberText(alarm.threshold, lang)}</span>}
+      {metric && !title.includes(metric.toLowerCase()) && <span class="metric"><span class="dot-between"> · </span><bdi>{metric}</bdi></span>}
     </span>
   );
 }
@@ -70,7 +79,7 @@ function Where({ alarm }: { alarm: Alarm }) {
   return (
     <span class="alarm-where">
       <bdi>{alarm.zone_name || alarm.zone || words.alarm.nowhere}</bdi>
-      <span class="since"> · {words.alarm.since(sinceText(Date.parse(alarm.raised_at), now, lang))}</span>
+      <span class="since"><span class="dot-between"> · </span>{words.alarm.since(sinceText(Date.parse(alarm.raised_at), now, lang))}</span>
     </span>
   );
 }
@@ -99,9 +108,9 @@ export function Acknowledge({ alarm, letter, big = false, disabled = false }: { 
   const sending = useSlice(situation, (now) => now.sending).has(alarm.id);
   return (
     <button type="button" class={big ? "acknowledge big" : "acknowledge"} disabled={disabled} aria-disabled={sending}
-      aria-label={words.alarm.acknowledgeThis(words.list.label(letter, titleOf(alarm)))} onClick={() => void acknowledge(alarm.id)}>
+      aria-label={words.alarm.acknowledgeThis(words.list.label(letter, `${titleOf(alarm, words)}, ${deviceOf(alarm)}`))} onClick={() => void acknowledge(alarm.id)}>
       {sending ? words.alarm.sending : words.alarm.acknowledge}
-      {big && <span class="big-what"><span class="alarm-letter">{letter}</span> <bdi>{titleOf(alarm)}</bdi></span>}
+      {big && <span class="big-what"><span class="alarm-letter">{letter}</span> <bdi>{titleOf(alarm, words)} · {deviceOf(alarm)}</bdi></span>}
     </button>
   );
 }

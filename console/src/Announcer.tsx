@@ -1,6 +1,6 @@
 // Tells screen readers of new alarms, and the tab's title how many nobody has taken.
 import { useEffect } from "preact/hooks";
-import { countByLevel, digitOf, LEVELS, shownLevel, titleOf } from "./alarms";
+import { countByLevel, deviceOf, digitOf, LEVELS, shownLevel, titleOf } from "./alarms";
 import { quantityText } from "./quantities";
 import { situation } from "./situation";
 import { useSlice } from "./store";
@@ -18,7 +18,7 @@ export function Announcer() {
   const urgent = arrived.some((alarm) => shownLevel(alarm) >= 3 && !alarm.exercise);
   const said = arrived.map((alarm) => {
     const level = shownLevel(alarm);
-    const text = words.alarm.arrived(words.level(digitOf(level), words.levels[level]), titleOf(alarm), quantityText(alarm.value, alarm.unit, lang));
+    const text = words.alarm.arrived(words.level(digitOf(level), words.levels[level]), `${titleOf(alarm, words)}, ${deviceOf(alarm)}`, words.stateOf(alarm.metric, alarm.value) ?? quantityText(alarm.value, alarm.unit, lang));
     return alarm.exercise ? `${words.exercise}. ${text}` : text;
   });
   return (

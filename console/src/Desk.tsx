@@ -1,9 +1,11 @@
 // The operator's desk: one glance from left to right - where, what next, is it getting worse and can I trust it. On a phone, list first.
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { AlarmList } from "./AlarmList";
-import { letterOf, openInOrder } from "./alarms";
+import { letterOf, openInOrder, titleOf } from "./alarms";
 import { Announcer } from "./Announcer";
 import { Clock } from "./Clock";
+import type { Alarm } from "./contract";
+import { currentOf } from "./current";
 import { FreshnessNote, useFreshness } from "./FreshnessNote";
 import { LanguageSwitch } from "./LanguageSwitch";
 import { Legend } from "./Legend";
@@ -19,6 +21,7 @@ import { useSlice } from "./store";
 import { Tabs, type Tab } from "./Tabs";
 import { Thumb } from "./Thumb";
 import { Troubles } from "./troubles";
+import { useHubNow } from "./useCurrent";
 import { Vitals } from "./Vitals";
 import { useWords } from "./words";
 
@@ -103,8 +106,16 @@ function useScene(lettered: readonly string[], selected: string | null) {
   const devices = useSlice(situation, (now) => now.devices);
   const zones = useSlice(situation, (now) => now.zones);
   const ground = useMemo(() => groundOf(devices, zones), [devices, zones]);
-  return useMemo(
-    () => sceneOf(ground, alarms, lettered, selected, { value: (alarm) => quantityText(alarm.value, alarm.unit, lang), exercise: words.exercise }),
-    [ground, alarms, lettered, selected, lang],
-  );
+  const values = useSlice(situation, (now) => now.values);
+  const now = useHubNow();
+  const measured = (alarm: Alarm) => currentOf(alarm, values, now);
+  // Drawn anew when a value grows old, not with every second: a map at rest stays at rest.
+  const old = [...alarms.values()].filter((alarm) => measured(alarm).old).map((alarm) => alarm.id).join();
+  return useMemo(() => {
+    const value = (alarm: Alarm): string => {
+      const current = measured(alarm);
+      return (words.stateOf(alarm.metric, current.value) ?? quantityText(current.value, alarm.unit, lang)) + (current.old ? ` (${words.alarm.old})` : "");
+    };
+    return sceneOf(ground, alarms, lettered, selected, { title: (alarm) => titleOf(alarm, words), value, exercise: words.exercise });
+  }, [ground, alarms, values, old, lettered, selected, lang]);
 }

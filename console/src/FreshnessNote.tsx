@@ -1,6 +1,6 @@
 // Tells how old the page is, and says it loudly when the line or the hub has gone quiet.
 import { freshness, type Freshness } from "./freshness";
-import { sinceText, clockText } from "./moments";
+import { agoText, sinceText, clockText } from "./moments";
 import { useNow } from "./now";
 import { situation } from "./situation";
 import { useSlice } from "./store";
@@ -23,8 +23,8 @@ export function FreshnessNote() {
   if (fresh.kind === "live") {
     return (
       <p class="freshness">
-        <span>{words.fresh.live}</span>
-        {fresh.age !== null && <span class="note">{words.fresh.newest(fresh.age.toFixed(1))}</span>}
+        <span>{fresh.quiet && fresh.age !== null ? words.fresh.hubAlive(agoText(fresh.age * 1000, lang)) : words.fresh.live}</span>
+        {fresh.age !== null && <span class="note">{fresh.newest === null ? words.fresh.noReading : words.fresh.newest(agoText(fresh.newest * 1000, lang))}</span>}
       </p>
     );
   }

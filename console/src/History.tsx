@@ -1,21 +1,28 @@
 // The last two hours of the selected alarm's series, with its limit line and its doubtful values.
 import { useEffect, useState } from "preact/hooks";
 import { readHistory } from "./api";
-import { titleOf } from "./alarms";
+import { deviceOf, titleOf } from "./alarms";
 import type { Alarm, Bucket } from "./contract";
 import { curveOf } from "./curve";
-import { minuteText } from "./moments";
+import { agoText, minuteText } from "./moments";
 import { quantityText } from "./quantities";
 import { sentence } from "./troubles";
 import { useWords } from "./words";
 
 const SPAN_MS = 2 * 3_600_000;
-const BUCKET_S = 60;
+const LEAST_MS = SPAN_MS / 12;
+const BUCKET_S = 15;
 const AGAIN_MS = 30_000;
 const WIDTH = 600;
 const HEIGHT = 100;
 
 type Loaded = { of: string; buckets: Bucket[]; to: number } | { of: string; error: unknown };
+
+/** A young series fills its picture: what lies before its first value is not drawn. */
+function fromOf({ buckets, to }: { buckets: Bucket[]; to: number }): number {
+  const first = Date.parse(buckets[0]?.time ?? "") || 0;
+  return Math.max(to - SPAN_MS, Math.min(first, to - LEAST_MS));
+}
 
 /** An alarm of a recording may lie in the past: then the picture ends a little after its last step. */
 function endOf(alarm: Alarm): number {
@@ -51,10 +58,10 @@ export function History({ alarm }: { alarm: Alarm }) {
   const { words, lang } = useWords();
   const loaded = useHistory(alarm);
   const limit = alarm.threshold === null ? null : quantityText(alarm.threshold, alarm.unit, lang);
-  const what = `${titleOf(alarm)} ${words.metric(alarm.metric ?? "")}`;
+  const what = `${titleOf(alarm, words)} · ${deviceOf(alarm)}`;
   return (
     <div class="history">
-      <p class="cell-head"><bdi class="history-what">{what}</bdi><span class="note">{words.history.title}</span></p>
+      <p class="cell-head"><bdi class="history-what">{what}</bdi><span class="note">{loaded && "buckets" in loaded && words.history.last(agoText(loaded.to - fromOf(loaded), lang))}</span></p>
       <div class="history-picture">{picture()}</div>
     </div>
   );
@@ -62,7 +69,7 @@ export function History({ alarm }: { alarm: Alarm }) {
   function picture() {
     if (loaded === null) return <p class="note">{words.history.loading}</p>;
     if ("error" in loaded) return <p class="note" role="alert">{words.troubles.doing.history}: {sentence(loaded.error, words)}</p>;
-    const frame = { width: WIDTH, height: HEIGHT, from: loaded.to - SPAN_MS, to: loaded.to, bucketMs: BUCKET_S * 1000 };
+    const frame = { width: WIDTH, height: HEIGHT, from: fromOf(loaded), to: loaded.to, bucketMs: Math.max(BUCKET_S, alarm.interval_s ?? 0) * 1000 };
     const curve = curveOf(loaded.buckets, alarm.threshold, frame);
     if (!curve) return <p class="note">{words.history.none}</p>;
     const now = quantityText(curve.last?.value ?? null, alarm.unit, lang);

@@ -43,12 +43,11 @@ function Path() {
   const { words, lang } = useWords();
   const hub = useSlice(situation, (now) => now.status)?.hub;
   const count = (n: number | undefined) => (n === undefined ? "–" : numberText(n, lang));
-  const rate = useSlice(situation, (now) => now.rate);
   return (
     <div class="cell path">
       <p class="cell-head"><span>{words.vitals.path}</span></p>
       <dl>
-        <div><dt>{words.vitals.rate}</dt><dd class="value">{rate === null ? "–" : numberText(rate, lang) + words.vitals.perSecond}</dd></div>
+        <div><dt>{words.vitals.rate}</dt><dd class="value">{hub?.readings_per_s === undefined ? "–" : numberText(hub.readings_per_s, lang) + words.vitals.perSecond}</dd></div>
         <div><dt>{words.vitals.stored}</dt><dd class="value">{count(hub?.stored)}</dd></div>
         <div><dt>{words.vitals.flagged}</dt><dd class="value">{count(hub?.flagged)}</dd></div>
         <div><dt>{words.vitals.late}</dt><dd class="value">{count(hub?.late)}</dd></div>

@@ -1,5 +1,6 @@
 // What an alarm means to people: is it open, has somebody taken it, which level is shown, what comes first. No I/O.
 import type { Alarm, Level } from "./contract";
+import type { Words } from "./words";
 
 /** Levels that are alarms, the worst first. */
 export const LEVELS = [4, 3, 2, 1] as const;
@@ -74,8 +75,12 @@ export function countByLevel(alarms: Iterable<Alarm>): Record<AlarmLevel, Count>
   return counts;
 }
 
-/** What the row calls it when the device has no name. */
-export const titleOf = (alarm: Alarm): string => alarm.device_name?.trim() || alarm.device;
+/** What is wrong: the rule's title, else what is measured, else the rule's key. */
+export const titleOf = (alarm: Alarm, words: Pick<Words, "title" | "metric">): string =>
+  words.title(alarm.title?.trim() ?? "") || (alarm.metric ? words.metric(alarm.metric) : alarm.rule);
+
+/** What it is wrong with. */
+export const deviceOf = (alarm: Alarm): string => alarm.device_name?.trim() || alarm.device;
 
 /** A to Z by place in the list, the same letter on the map. */
 export const letterOf = (place: number): string => (place >= 0 && place < 26 ? String.fromCharCode(65 + place) : "");

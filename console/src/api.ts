@@ -1,5 +1,5 @@
 // Speaks to the hub's REST interface: every answer is either the asked-for value or a thrown Refusal or Unreachable.
-import type { Alarm, Bucket, Device, HubStatus, Page, Session, ZoneCollection } from "./contract";
+import type { Alarm, Bucket, Device, HubStatus, LoadSpan, Page, Session, ZoneCollection } from "./contract";
 
 /** The hub answered, and said no (RFC 9457 problem details where it gave them). */
 export class Refusal extends Error {
@@ -78,12 +78,7 @@ export const readOpenAlarms = () => everyItem<Alarm>("alarms?state=open");
 export const acknowledge = (id: string) => ask<Alarm>("POST", `alarms/${encodeURIComponent(id)}/acknowledge`, {});
 export const readAlarm = (id: string) => ask<Alarm>("GET", `alarms/${encodeURIComponent(id)}`);
 
-/** Alarms of the last hours for the load bars; one page is enough to see an overload, and `more` tells of the rest. */
-export async function readAlarmsSince(from: Date): Promise<{ alarms: Alarm[]; more: boolean }> {
-  const path = `alarms?state=all&from=${encodeURIComponent(from.toISOString())}&limit=${PAGE}`;
-  const answer = await ask<Page<Alarm>>("GET", path);
-  return { alarms: answer.items.filter((alarm) => Date.parse(alarm.raised_at) >= from.getTime()), more: !!answer.next };
-}
+export const readLoad = (hours: number) => ask<{ to: string; items: LoadSpan[] }>("GET", `alarms/load?hours=${hours}`);
 
 export const readStatus = () => ask<HubStatus>("GET", "status");
 export const readDevices = () => everyItem<Device>("devices");

@@ -9,9 +9,24 @@ export interface Session {
   department: string | null;
 }
 
+/** A reading as it is now. */
+export interface Value {
+  value: number | null;
+  time: string;
+  /** 1 pass, 2 not evaluated, 3 suspect, 4 fail, 9 missing. */
+  flag: number;
+}
+
+/** A standing alarm's newest reading as the stream tells it; the trend is null until there is one. */
+export interface NewValue extends Value {
+  trend: -1 | 0 | 1 | null;
+}
+
 export interface Alarm {
   id: string;
   rule: string;
+  /** The rule's, in the language of whoever wrote it. */
+  title: string | null;
   level: Level;
   peak_level: Level;
   state: "standing" | "returned";
@@ -26,8 +41,13 @@ export interface Alarm {
   unit: string | null;
   zone: string | null;
   zone_name: string | null;
+  /** At the last transition. */
   value: number | null;
   threshold: number | null;
+  /** Null when it has returned. */
+  now: Value | null;
+  /** How often the series is to be measured. */
+  interval_s: number | null;
   raised_at: string;
   changed_at: string;
   returned_at: string | null;
@@ -54,9 +74,9 @@ export interface HubStatus {
     alive: boolean;
     beat_at: string | null;
     age_s: number | null;
+    /** Of the newest reading by its own time: without sensors that send, older than the beat. */
+    newest_age_s?: number | null;
     readings_per_s?: number;
-    /** Since the hub started; the rate is told by two of them where the hub does not say it. */
-    received?: number;
     stored?: number;
     flagged?: number;
     queue?: number;
@@ -68,6 +88,13 @@ export interface HubStatus {
   offline: number;
   ledger_balance: number;
   version: string;
+}
+
+/** Alarms raised in ten minutes from `time` on. */
+export interface LoadSpan {
+  time: string;
+  raised: number;
+  exercise: number;
 }
 
 export type Ring = [number, number][];

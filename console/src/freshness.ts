@@ -12,12 +12,15 @@ export interface Heard {
 
 export type Freshness =
   | { kind: "starting" }
-  | { kind: "live"; age: number | null }
+  /** Seconds since the hub's beat, and of the newest reading: silent sensors leave an old one under a young beat. */
+  | { kind: "live"; age: number | null; newest: number | null; quiet: boolean }
   | { kind: "broken"; cause: "line" | "hub"; since: number | null };
 
 /** Status comes every 2 s: three missed, and what is on the page is called old. A told loss is believed sooner. */
 const SILENT_MS = 6_500;
 const LOST_MS = 2_500;
+/** Readings older than this are no longer called live, though the hub is. */
+const QUIET_S = 15;
 
 export function freshness(heard: Heard, now: number): Freshness {
   const silent = now - (heard.heardAt ?? heard.since);
@@ -26,10 +29,12 @@ export function freshness(heard: Heard, now: number): Freshness {
   }
   if (heard.heardAt === null) return { kind: "starting" };
   const { status, statusAt } = heard;
-  if (status === null || statusAt === null) return { kind: "live", age: null };
+  if (status === null || statusAt === null) return { kind: "live", age: null, newest: null, quiet: false };
   if (!status.hub.alive) {
     return { kind: "broken", cause: "hub", since: status.hub.beat_at ? Date.parse(status.hub.beat_at) : null };
   }
-  const age = status.hub.age_s === null ? null : status.hub.age_s + Math.max(0, now - statusAt) / 1000;
-  return { kind: "live", age };
+  const since = Math.max(0, now - statusAt) / 1000;
+  const grown = (seconds: number | null | undefined) => (seconds === null || seconds === undefined ? null : Math.max(0, seconds) + since);
+  const newest = grown(status.hub.newest_age_s);
+  return { kind: "live", age: grown(status.hub.age_s), newest, quiet: newest === null || newest > QUIET_S };
 }

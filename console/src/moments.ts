@@ -31,6 +31,13 @@ export function sinceText(at: number, now: number, lang: Lang): string {
   return `${day} ${minuteText(at)}`;
 }
 
+/** 2 s, 12 min, 3 h, 4 d: how old something is, at a glance. */
+export function agoText(ms: number, lang: Lang): string {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  const [n, unit] = seconds < 120 ? [seconds, 0] : seconds < 7200 ? [Math.floor(seconds / 60), 1] : seconds < 172_800 ? [Math.floor(seconds / 3600), 2] : [Math.floor(seconds / 86_400), 3];
+  return `${n} ${(lang === "zh" ? ["秒", "分钟", "小时", "天"] : ["s", "min", "h", "d"])[unit]}`;
+}
+
 /** 2:12, 1:05:00, 3 d 4 h */
 export function spanText(ms: number, lang: Lang): string {
   const seconds = Math.max(0, Math.floor(ms / 1000));

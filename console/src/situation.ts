@@ -1,8 +1,8 @@
 // The situation: what the page knows now, and the few things that change it (stream, reloads, a person's acts).
 import * as api from "./api";
 import { isOpen, withNews, type AlarmTable } from "./alarms";
-import type { Alarm, Device, HubStatus, Session, ZoneCollection } from "./contract";
-import { rateOf } from "./rate";
+import type { Alarm, Device, HubStatus, LoadSpan, NewValue, Session, ZoneCollection } from "./contract";
+import type { Values } from "./current";
 import { createStore } from "./store";
 import { listen } from "./stream";
 
@@ -13,16 +13,17 @@ export interface Situation {
   session: Session | "asking" | null;
   alarms: AlarmTable;
   alarmsLoaded: boolean;
-  /** Raised lately: id to moment and kind, for the load bars. */
-  raised: ReadonlyMap<string, { at: number; exercise: boolean }>;
-  raisedMore: boolean;
+  /** Newest readings of standing alarms, apart from the alarms: news of a value moves no row. */
+  values: Values;
+  /** Alarms raised per ten minutes, the newest last. */
+  load: readonly LoadSpan[];
   link: "connecting" | "live" | "lost";
   since: number;
   heardAt: number | null;
   status: HubStatus | null;
   statusAt: number | null;
-  /** Readings per second. */
-  rate: number | null;
+  /** How far the hub's clock is ahead of this machine's, ms. */
+  hubAhead: number;
   devices: readonly Device[];
   zones: ZoneCollection;
   troubles: ReadonlyMap<Doing, unknown>;
@@ -36,14 +37,14 @@ const NOTHING: Situation = {
   session: "asking",
   alarms: new Map(),
   alarmsLoaded: false,
-  raised: new Map(),
-  raisedMore: false,
+  values: new Map(),
+  load: [],
   link: "connecting",
   since: Date.now(),
   heardAt: null,
   status: null,
   statusAt: null,
-  rate: null,
+  hubAhead: 0,
   devices: [],
   zones: { type: "FeatureCollection", features: [] },
   troubles: new Map(),
@@ -56,6 +57,8 @@ const { get, patch } = situation;
 
 export const LOAD_HOURS = 4;
 const PLACES_EVERY_MS = 60_000;
+const LOAD_EVERY_MS = 30_000;
+const LOAD_AFTER_NEWS_MS = 3_000;
 
 /** Runs one thing and keeps its trouble for the page to show; a lost session leads back to the sign-in page. */
 async function doing(what: Doing, act: () => Promise<void>): Promise<void> {
@@ -78,7 +81,8 @@ export function forget(what: Doing): void {
 // --- who is here -------------------------------------------------------------------------------------------------
 
 let stopListening: (() => void) | null = null;
-let placesTimer: ReturnType<typeof setInterval> | undefined;
+let timers: ReturnType<typeof setInterval>[] = [];
+let loadSoon: ReturnType<typeof setTimeout> | undefined;
 
 export async function start(): Promise<void> {
   try {
@@ -92,16 +96,22 @@ export async function start(): Promise<void> {
 export function enter(session: Session): void {
   patch({ ...NOTHING, session, since: Date.now() });
   stopListening?.();
-  stopListening = listen({ connected, heard, alarm: heardAlarm, status: heardStatus, lost, garbled });
-  clearInterval(placesTimer);
-  placesTimer = setInterval(loadPlaces, PLACES_EVERY_MS);
+  stopListening = listen({ connected, heard, alarm: heardAlarm, status: heardStatus, values: heardValues, lost, garbled });
+  stopTimers();
+  timers = [setInterval(loadPlaces, PLACES_EVERY_MS), setInterval(loadLoad, LOAD_EVERY_MS)];
 }
 
 function leave(): void {
   stopListening?.();
   stopListening = null;
-  clearInterval(placesTimer);
+  stopTimers();
   patch({ ...NOTHING, session: null });
+}
+
+function stopTimers(): void {
+  timers.forEach(clearInterval);
+  clearTimeout(loadSoon);
+  loadSoon = undefined;
 }
 
 export const signOut = () =>
@@ -119,7 +129,7 @@ function connected(): void {
   patch({ link: "live" });
   void loadAlarms();
   void loadPlaces();
-  void loadRaised();
+  void loadLoad();
 }
 
 function heard(): void {
@@ -128,8 +138,14 @@ function heard(): void {
 }
 
 function heardStatus(status: HubStatus): void {
-  patch({ status, statusAt: Date.now(), rate: rateOf(get().status, status, get().rate) });
+  const { beat_at, age_s } = status.hub;
+  const hubAhead = beat_at === null || age_s === null ? get().hubAhead : Date.parse(beat_at) + age_s * 1000 - Date.now();
+  patch({ status, statusAt: Date.now(), hubAhead });
   forget("stream");
+}
+
+function heardValues(values: Record<string, NewValue>): void {
+  patch({ values: new Map(Object.entries(values)) });
 }
 
 function heardAlarm(alarm: Alarm): void {
@@ -153,19 +169,18 @@ function lost(): void {
 }
 
 function takeIn(alarm: Alarm): void {
-  const { alarms, raised, alarmsLoaded } = get();
+  const { alarms, alarmsLoaded } = get();
   const table = withNews(alarms, alarm);
   if (table === alarms) return;
   const change: Partial<Situation> = { alarms: table };
-  if (!raised.has(alarm.id)) change.raised = new Map(raised).set(alarm.id, noteOf(alarm));
   const known = alarms.get(alarm.id);
+  // A new alarm is in the bars soon; of a flood all that came meanwhile.
+  if (known === undefined) loadSoon ??= setTimeout(loadLoad, LOAD_AFTER_NEWS_MS);
   const worse = known !== undefined && alarm.level > known.level;
   if (alarmsLoaded && isOpen(alarm) && (known === undefined || worse)) change.arrived = [alarm];
   patch(change);
   if (alarm.acknowledged_at !== null) forget(`acknowledge:${alarm.id}`);
 }
-
-const noteOf = (alarm: Alarm) => ({ at: Date.parse(alarm.raised_at), exercise: alarm.exercise });
 
 // --- loading -----------------------------------------------------------------------------------------------------
 
@@ -188,13 +203,11 @@ export const loadPlaces = () =>
     patch({ devices, zones });
   });
 
-const loadRaised = () =>
-  doing("load", async () => {
-    const { alarms, more } = await api.readAlarmsSince(new Date(Date.now() - LOAD_HOURS * 3_600_000));
-    const raised = new Map(get().raised);
-    for (const alarm of alarms) raised.set(alarm.id, noteOf(alarm));
-    patch({ raised, raisedMore: more });
-  });
+function loadLoad(): Promise<void> {
+  clearTimeout(loadSoon);
+  loadSoon = undefined;
+  return doing("load", async () => patch({ load: (await api.readLoad(LOAD_HOURS)).items }));
+}
 
 // --- acts --------------------------------------------------------------------------------------------------------
 

@@ -1,5 +1,5 @@
 // Listens to the hub's live stream (server-sent events): notices silence, reconnects with growing pauses, tells when it is back.
-import type { Alarm, HubStatus } from "./contract";
+import type { Alarm, HubStatus, NewValue } from "./contract";
 
 export interface StreamEars {
   /** Connected, or connected again: everything known may be old, load it anew. */
@@ -8,6 +8,8 @@ export interface StreamEars {
   heard(): void;
   alarm(alarm: Alarm): void;
   status(status: HubStatus): void;
+  /** What the standing alarms measure now, by alarm: all of them each time. */
+  values(values: Record<string, NewValue>): void;
   lost(): void;
   /** The hub sent something that is not what the contract says. */
   garbled(what: string): void;
@@ -37,6 +39,7 @@ export function listen(ears: StreamEars, open: () => Source = () => new EventSou
     });
     on(mine, "alarm", (event) => parsed<Alarm>(event, "alarm", ears.alarm));
     on(mine, "status", (event) => parsed<HubStatus>(event, "status", ears.status));
+    on(mine, "values", (event) => parsed<Record<string, NewValue>>(event, "values", ears.values));
     mine.addEventListener("error", () => {
       if (mine === source) fail();
     });

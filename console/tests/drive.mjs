@@ -81,6 +81,7 @@ async function drive(context) {
   });
   await page.locator("[data-alarm]").first().waitFor({ timeout: PATIENCE_MS });
   found.rows = await rows(page);
+  found.first = await page.locator("[data-alarm]").first().innerText();
 
   // A second client must see what the first one does, without a reload.
   const other = await context.newPage();

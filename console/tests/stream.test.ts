@@ -17,7 +17,7 @@ class FakeSource extends EventTarget {
   }
 }
 
-const ears = () => ({ connected: vi.fn(), heard: vi.fn(), alarm: vi.fn(), status: vi.fn(), lost: vi.fn(), garbled: vi.fn() });
+const ears = () => ({ connected: vi.fn(), heard: vi.fn(), alarm: vi.fn(), status: vi.fn(), values: vi.fn(), lost: vi.fn(), garbled: vi.fn() });
 const newest = () => FakeSource.all.at(-1)!;
 
 beforeEach(() => {
@@ -71,8 +71,10 @@ test("a garbled event is reported and the next one is heard", () => {
   const stop = listen(mine, () => new FakeSource());
   newest().say("alarm", "{");
   newest().say("alarm", '{"id":"7"}');
+  newest().say("values", '{"7":{"value":1,"time":"2026-11-22T14:00:00Z","flag":1,"trend":null}}');
   expect(mine.garbled).toHaveBeenCalledWith("alarm");
   expect(mine.alarm).toHaveBeenCalledWith({ id: "7" });
+  expect(mine.values).toHaveBeenCalledWith({ "7": { value: 1, time: "2026-11-22T14:00:00Z", flag: 1, trend: null } });
   stop();
   vi.advanceTimersByTime(60_000);
   expect(FakeSource.all).toHaveLength(1);

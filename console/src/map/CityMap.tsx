@@ -64,12 +64,15 @@ export function CityMap({ scene, pick }: CityMapProps) {
   }, []);
 
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
+  const shownAt = useRef(0);
   useEffect(() => {
     if (timer.current !== undefined) return;
+    // At once after a quiet second: list and map should say the same.
     timer.current = setTimeout(() => {
       timer.current = undefined;
+      shownAt.current = Date.now();
       drawn.current?.show(latest.current.scene);
-    }, CHANGES_AT_MOST_EVERY_MS);
+    }, Math.max(0, shownAt.current + CHANGES_AT_MOST_EVERY_MS - Date.now()));
   }, [scene, lang]);
   useEffect(() => () => clearTimeout(timer.current), []);
 

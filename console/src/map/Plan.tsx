@@ -44,7 +44,7 @@ function Drawing({ scene, bounds, title, pick, width, height, px }: DrawingProps
   const markPx = markSize(px, width);
   const taken: Box[] = marks.map(({ xy: [x, y] }) => ({ x: x - markPx * 0.8, y: y - markPx * 0.65, width: markPx * 1.3, height: markPx * 1.15 }));
   const labelled = marks.filter((mark) => mark.letter).map((mark) => ({ mark, label: place(mark.xy, [mark.title, mark.value], px, frame, taken, px * (mark.selected ? 2 : 1.45)) }));
-  const named = scene.zones.map((zone) => ({ zone, label: inMiddle(project(zone.middle), zone.name, px, frame, taken) }));
+  const named = [...scene.zones].sort((a, b) => b.size - a.size).map((zone) => ({ zone, label: inMiddle(project(zone.middle), zone.name, px, frame, taken) }));
   return (
     <svg width={width} height={height} role="img" aria-label={title}>
       {scene.zones.map((zone) => (

@@ -20,6 +20,17 @@ export function textWidth(text: string, px: number): number {
   return ems * px;
 }
 
+/** The text in lines of about so many ems, broken between words. */
+export function folded(text: string, ems: number): string {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const longer = `${lines.at(-1)} ${word}`;
+    if (lines.length > 0 && textWidth(longer, 1) <= ems) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines.join("\n");
+}
+
 const overlap = (a: Box, b: Box): boolean =>
   a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
 

@@ -1,5 +1,5 @@
 // What is to be seen on the map, in any way of drawing it: zones, devices, alarm marks with the list's letters. No I/O.
-import { holdOf, letterOf, openInOrder, shownLevel, titleOf, type AlarmLevel, type AlarmTable, type Hold } from "../alarms";
+import { holdOf, letterOf, openInOrder, shownLevel, type AlarmLevel, type AlarmTable, type Hold } from "../alarms";
 import type { Alarm, Device, Ring, ZoneCollection, ZoneFeature } from "../contract";
 
 export interface Mark {
@@ -22,6 +22,8 @@ export interface SceneZone {
   /** The worst level that nobody has taken in it or around its place, I and II only: the rest is told by marks. */
   tint: 0 | 3 | 4;
   middle: [number, number];
+  /** To compare zones by: square degrees. */
+  size: number;
   polygons: Ring[][];
 }
 
@@ -52,7 +54,7 @@ export function groundOf(devices: readonly Device[], collection: ZoneCollection)
   const zones = collection.features.flatMap((feature) => {
     const polygons = polygonsOf(feature);
     const middle = middleOf(polygons);
-    return middle ? [{ id: String(feature.id), name: feature.properties.name ?? String(feature.id), middle, polygons }] : [];
+    return middle ? [{ id: String(feature.id), name: feature.properties.name ?? String(feature.id), middle: middle.at, size: middle.size, polygons }] : [];
   });
   const placed = devices.filter((device) => isPlace(device.lon, device.lat));
   const points = placed.map((device) => ({ at: [device.lon, device.lat] as [number, number] }));
@@ -70,7 +72,7 @@ export function sceneOf(
   alarms: AlarmTable,
   lettered: readonly string[],
   selected: string | null,
-  say: { value(alarm: Alarm): string; exercise: string },
+  say: { title(alarm: Alarm): string; value(alarm: Alarm): string; exercise: string },
 ): Scene {
   const middles = new Map(ground.zones.map((zone) => [zone.id, zone.middle]));
   const tints = new Map<string, 3 | 4>();
@@ -100,7 +102,7 @@ export function sceneOf(
       exercise: alarm.exercise,
       selected: alarm.id === selected,
       at,
-      title: (alarm.exercise ? `${say.exercise} · ` : "") + shortened(titleOf(alarm)),
+      title: (alarm.exercise ? `${say.exercise} · ` : "") + shortened(say.title(alarm)),
       value: say.value(alarm),
     });
   }
@@ -132,7 +134,7 @@ function polygonsOf({ geometry }: ZoneFeature): Ring[][] {
 }
 
 /** The centroid of the largest ring: where the zone's name stands. */
-function middleOf(polygons: Ring[][]): [number, number] | null {
+function middleOf(polygons: Ring[][]): { size: number; at: [number, number] } | null {
   let best: { size: number; at: [number, number] } | null = null;
   for (const rings of polygons) {
     const ring = rings[0];
@@ -154,7 +156,7 @@ function middleOf(polygons: Ring[][]): [number, number] | null {
       best = { size: Math.abs(area), at: [first[0] + x / (3 * area), first[1] + y / (3 * area)] };
     }
   }
-  return best?.at ?? null;
+  return best;
 }
 
 function boundsOf(points: readonly (readonly [number, number])[]): Bounds | null {

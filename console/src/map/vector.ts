@@ -7,6 +7,7 @@ import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
 import { COLOURS } from "../levels";
 import { addRoomImage, markImage, ROOM_IMAGE } from "./images";
 import type { Scene } from "./scene";
+import { folded } from "./labels";
 import { SMALL } from "./size";
 
 setWorkerUrl(workerUrl);
@@ -18,9 +19,14 @@ export interface Drawn {
 }
 
 const FONTS = ["Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", "sans-serif"];
+/** As a share of the largest zone. */
+const LARGE = 0.25;
 const EMPTY = { type: "FeatureCollection" as const, features: [] };
 const tint: ExpressionSpecification = ["match", ["get", "tint"], 4, COLOURS[4], 3, COLOURS[3], "#2a333b"];
 const halo = { "text-halo-color": "#12171b", "text-halo-width": 1.6 };
+
+/** Labels know no edge of the map: on a narrow one they are kept narrow. */
+const labelEms = (mapWidth: number): number => (mapWidth < 500 ? 7 : 16);
 
 function style(textPx: number): StyleSpecification {
   return {
@@ -39,11 +45,14 @@ function style(textPx: number): StyleSpecification {
       { id: "devices", type: "circle", source: "devices",
         paint: { "circle-color": "#74828e", "circle-radius": ["interpolate", ["linear"], ["zoom"], 9, 1.3, 12, 2, 16, 4] } },
       { id: "names", type: "symbol", source: "names",
-        layout: { "text-field": ["get", "name"], "text-font": FONTS, "text-size": textPx, "text-letter-spacing": 0.08, "text-padding": 6 },
+        layout: { "text-field": ["get", "name"], "text-font": FONTS, "text-size": textPx, "text-letter-spacing": 0.08, "text-padding": 6, "symbol-sort-key": ["-", 0, ["get", "size"]],
+          // A large zone's name may stand aside and is still inside; a small one's would name another zone.
+          "text-variable-anchor-offset": ["case", ["get", "large"],
+            ["literal", ["center", [0, 0], "top", [0, 1.6], "bottom", [0, -1.6]]], ["literal", ["center", [0, 0]]]] },
         paint: { "text-color": "#93a0ab", ...halo } },
       { id: "labels", type: "symbol", source: "alarms",
         layout: {
-          "text-field": ["case", ["==", ["get", "letter"], ""], "", ["get", "label"]], "text-font": FONTS, "text-size": textPx, "text-justify": "auto", "text-max-width": 16,
+          "text-field": ["case", ["==", ["get", "letter"], ""], "", ["get", "label"]], "text-font": FONTS, "text-size": textPx, "text-justify": "auto", "text-max-width": 50,
           "text-variable-anchor": ["left", "right", "top", "bottom", "top-left", "bottom-left"], "text-radial-offset": ["case", ["get", "selected"], 1.9, 1.5],
           "symbol-sort-key": ["get", "place"],
         },
@@ -94,6 +103,7 @@ export async function drawVector(host: HTMLElement, wishes: Wishes): Promise<Dra
   });
   await new Promise<void>((resolve) => map.once("load", () => resolve()));
   addRoomImage(map, wishes.markPx);
+  const ems = labelEms(host.clientWidth);
   let shown: Scene | null = null;
   let framed = wishes.scene.bounds !== null;
 
@@ -109,11 +119,12 @@ export async function drawVector(host: HTMLElement, wishes: Wishes): Promise<Dra
       set("zones", scene.zones.map((zone) => ({
         type: "Feature", properties: { tint: zone.tint }, geometry: { type: "MultiPolygon", coordinates: zone.polygons },
       })));
-      set("names", scene.zones.map((zone) => point(zone.middle, { name: zone.name })));
+      const largest = Math.max(...scene.zones.map((zone) => zone.size));
+      set("names", scene.zones.map((zone) => point(zone.middle, { name: zone.name, size: zone.size, large: zone.size > largest * LARGE })));
     }
     set("alarms", scene.marks.map((mark) => point(mark.at, {
       id: mark.id, letter: mark.letter, selected: mark.selected, place: mark.place, image: markImage(map, mark, wishes.markPx),
-      label: `${mark.title}\n${mark.value}`,
+      label: `${folded(mark.title, ems)}\n${mark.value}`,
     })));
     shown = scene;
   }

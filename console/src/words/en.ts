@@ -7,7 +7,7 @@ const METRICS: Record<string, string> = {
   level: "water level", water_level: "water level", depth: "water depth", flow: "flow", discharge: "discharge",
   rain: "rain", rainfall: "rain", temperature: "temperature", humidity: "humidity", conductivity: "conductivity",
   ph: "pH", turbidity: "turbidity", pressure: "pressure", tilt: "tilt", angle: "tilt", methane: "methane", gas: "gas",
-  density: "crowd density", crowd_density: "crowd density", count: "count", in: "people coming in", out: "people going out", passed: "passers-by", occupancy: "occupancy", water: "water in it",
+  density: "crowd density", crowd_density: "crowd density", count: "count", in: "people coming in", out: "people going out", passed: "passers-by", occupancy: "occupancy", water: "depth to water",
   open: "open", lamp: "lamp", backlog: "readings waiting", people: "people", speed: "speed",
   battery: "battery", voltage: "voltage", current: "current", power: "power", noise: "noise", pm25: "PM2.5", pm10: "PM10",
 };
@@ -21,6 +21,10 @@ export const en = {
   untakenCount: (n: number) => (n === 0 ? "all taken" : `${n} not taken`),
   exerciseCount: (n: number) => many(n, "exercise", "exercises"),
   exercise: "Exercise",
+  /** What a number stands for where it is one of two states. */
+  stateOf: (metric: string | null, value: number | null): string | null => (metric === "open" ? (value === 1 ? "open" : value === 0 ? "closed" : null) : null),
+  /** A rule's title; those that are shipped have a translation. */
+  title: (title: string) => title,
   metric: (key: string) => METRICS[key.toLowerCase()] ?? key.replaceAll("_", " "),
 
   signIn: {
@@ -40,7 +44,9 @@ export const en = {
   fresh: {
     starting: "Connecting…",
     live: "Live",
-    newest: (seconds: string) => `newest ${seconds} s ago`,
+    newest: (age: string) => `newest reading ${age} ago`,
+    hubAlive: (age: string) => `Hub alive ${age} ago`,
+    noReading: "no reading since it started",
     noDataSince: (time: string) => `No data since ${time}`,
     noDataYet: "No data yet",
     line: "Connection lost, trying again. What you see is old.",
@@ -71,6 +77,9 @@ export const en = {
     since: (time: string) => `since ${time}`,
     nowhere: "no zone",
     waiting: "not taken",
+    ago: (age: string) => `${age} old`,
+    old: "old",
+    doubt: { suspect: "suspect", failed: "refused by a check", missing: "missing" },
     over: (time: string) => `over since ${time}`,
     took: (span: string) => `taken after ${span}`,
     takenAt: (time: string) => `taken ${time}`,
@@ -97,11 +106,10 @@ export const en = {
     title: "Alarms in 10 min",
     target: "target ≤ 1 per seat",
     peak: (n: number) => `last 4 h · peak ${n}`,
-    atLeast: "more than shown",
     label: (now: number, peak: number) => `${now} alarms in the last 10 minutes, most in the last 4 hours ${peak}, target 1`,
   },
   history: {
-    title: "last 2 h",
+    last: (span: string) => `last ${span}`,
     loading: "Loading the values…",
     none: "No values in the last 2 hours.",
     noAlarm: "No alarm selected.",

@@ -5,8 +5,13 @@ const METRICS: Record<string, string> = {
   level: "水位", water_level: "水位", depth: "积水深度", flow: "流量", discharge: "流量", rain: "雨量", rainfall: "雨量",
   temperature: "温度", humidity: "湿度", conductivity: "电导率", ph: "pH", turbidity: "浊度", pressure: "压力", tilt: "倾角",
   angle: "倾角", methane: "甲烷", gas: "燃气", density: "人群密度", crowd_density: "人群密度", count: "计数", in: "进入人数", out: "离开人数", passed: "通过人数", occupancy: "占有率",
-  water: "积水", open: "开启", lamp: "灯", backlog: "待传读数", people: "人数",
+  water: "水面距井盖", open: "开启", lamp: "灯", backlog: "待传读数", people: "人数",
   speed: "速度", battery: "电量", voltage: "电压", current: "电流", power: "功率", noise: "噪声", pm25: "PM2.5", pm10: "PM10",
+};
+
+/** Titles of the rules that are shipped. */
+const TITLES: Record<string, string> = {
+  "Crowd density": "人群密度", "Manhole cover open": "井盖开启", "Water under the manhole cover": "井下水位", "River stage": "河道水位",
 };
 
 export const zh: Words = {
@@ -18,6 +23,8 @@ export const zh: Words = {
   untakenCount: (n) => (n === 0 ? "均已接警" : `未接警 ${n}`),
   exerciseCount: (n) => `演练 ${n}`,
   exercise: "演练",
+  stateOf: (metric, value) => (metric === "open" ? (value === 1 ? "开启" : value === 0 ? "关闭" : null) : null),
+  title: (title) => TITLES[title] ?? title,
   metric: (key) => METRICS[key.toLowerCase()] ?? key.replaceAll("_", " "),
 
   signIn: {
@@ -36,7 +43,9 @@ export const zh: Words = {
   fresh: {
     starting: "正在连接…",
     live: "数据实时",
-    newest: (seconds) => `最新 ${seconds} 秒前`,
+    newest: (age) => `最新读数 ${age}前`,
+    hubAlive: (age) => `中枢 ${age}前应答`,
+    noReading: "启动后尚无读数",
     noDataSince: (time) => `${time} 起无数据`,
     noDataYet: "尚无数据",
     line: "连接中断，正在重连。画面为旧数据。",
@@ -67,6 +76,9 @@ export const zh: Words = {
     since: (time) => `${time} 起`,
     nowhere: "区域未知",
     waiting: "未接警",
+    ago: (age) => `${age}前`,
+    old: "旧值",
+    doubt: { suspect: "可疑", failed: "未通过检查", missing: "缺测" },
     over: (time) => `${time} 已恢复`,
     took: (span) => `接警用时 ${span}`,
     takenAt: (time) => `${time} 接警`,
@@ -93,11 +105,10 @@ export const zh: Words = {
     title: "10 分钟告警数",
     target: "每席目标 ≤ 1",
     peak: (n) => `近 4 小时 · 峰值 ${n}`,
-    atLeast: "实际更多",
     label: (now, peak) => `近 10 分钟 ${now} 条告警，近 4 小时峰值 ${peak}，目标 1`,
   },
   history: {
-    title: "近 2 小时",
+    last: (span) => `近 ${span}`,
     loading: "正在读取数值…",
     none: "近 2 小时无数值。",
     noAlarm: "未选中告警。",

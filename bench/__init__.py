@@ -1,0 +1,1 @@
+"""The project's own measurements: each starts the real hub with services of its own and counts what it commits."""
