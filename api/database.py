@@ -17,6 +17,9 @@ CONNECT: dict[str, Any] = {
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "application_name": "cityhub-api",
+    # An alarm takes nine tables: beyond eight the planner joins in the written order, which for one transition
+    # means every alarm and its trend first (measured: 950 ms against 32 ms).
+    "options": "-c join_collapse_limit=14 -c from_collapse_limit=14",
 }
 
 

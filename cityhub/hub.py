@@ -37,7 +37,6 @@ from ingest.writer import Writer
 
 log = structlog.get_logger("cityhub.hub")
 
-BATCH_MESSAGES = 5_000
 CHECKPOINT_EVERY_S = 10.0
 BEAT_EVERY_S = 1.0
 LOOK_EVERY_S = 0.05
@@ -124,7 +123,7 @@ class Hub:
         while not self._stopping.is_set():
             if self._writer.fault is not None:
                 raise self._writer.fault
-            messages = self._inbox.take(BATCH_MESSAGES, timeout_s=0.2)
+            messages = self._inbox.take(timeout_s=0.2)
             if messages:
                 self._pass(self._assembler.assemble(messages))
             now = time.monotonic()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTv5, MQTTv311
@@ -24,8 +25,12 @@ __all__ = [
     "DisconnectFlags",
     "Unreachable",
     "dial",
+    "dial_as",
     "dialect",
 ]
+
+
+C = TypeVar("C", bound=Client)
 
 
 class Unreachable(Exception):
@@ -78,13 +83,19 @@ def dialect(address: Address, timeout_s: float = 5.0) -> int:
 
 
 def dial(address: Address, client_id: str, *, protocol: int, lasting: bool, in_flight: int) -> Client:
-    """A client, configured but not yet connected.
+    """A client, configured but not yet connected; the caller sets its callbacks, then starts its loop.
 
     `lasting` keeps the session at the broker while we are away; `in_flight` bounds what is unacknowledged each way.
-
-    The caller sets its callbacks, then calls `start`. Acknowledgements of received messages are the caller's.
+    Acknowledgements of received messages are the caller's.
     """
-    client = Client(
+    return dial_as(Client, address, client_id, protocol=protocol, lasting=lasting, in_flight=in_flight)
+
+
+def dial_as(
+    kind: type[C], address: Address, client_id: str, *, protocol: int, lasting: bool, in_flight: int
+) -> C:
+    """The same with a client of another kind."""
+    client = kind(
         CallbackAPIVersion.VERSION2,
         client_id=client_id,
         protocol=MQTTv5 if protocol == MQTT_5 else MQTTv311,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edge.reading import FAIL, MISSING, READING, SUSPECT, Rows
 from edge.wire import Envelope, Malformed
+from ingest import quick
 from ingest.decode import Decoded, decode
 from ingest.ledger import Ledger
 from ingest.message import TOPIC, DeadLetter, Message
@@ -94,28 +95,63 @@ class Assembler:
 
     def __init__(self, registry: Registry, slots: Slots, newest: Newest, ask: Callable[[Rows], Seen]) -> None:
         self._registry, self._slots, self._newest, self._ask = registry, slots, newest, ask
+        self._devices: dict[str, Device] = {}
+        self._by_topic: dict[str, Device] = {}
 
     def assemble(self, messages: list[Message]) -> Batch:
         """Decode, judge by time and order, and count; never raises for what a sender wrote."""
         batch = Batch(messages)
         batch.ledger.begin(messages[0].arrived_us)
         parts: list[Rows] = []
-        sources: list[int] = []
+        sources: list[NDArray[np.intp]] = []
+        senders: list[int] = []
+        heap = quick.Heap()
+        plain = self._plain(messages)
         for place, message in enumerate(messages):
-            rows = self._read(batch, message)
+            known = plain[place]
+            if known is not None:
+                sender, short = known
+                slots = self._slots.take_plain(sender, short.names)
+                if slots is not None:
+                    heap.add(short, slots, place)
+                    senders.append(sender.id)
+                    at = min(max(short.at, CALENDAR_FROM_US), CALENDAR_TO_US)
+                    batch.archive.append(Archived(message, sender.id, at, at, len(slots), "json/1"))
+                    continue
+            found = self._sender(batch, message)
+            senders.append(found.id if found else 0)
+            rows = self._read(batch, message, found) if found else None
             if rows is not None and len(rows):
+                heap.flush(parts, sources)
                 parts.append(rows)
-                sources.append(place)
+                sources.append(np.full(len(rows), place, np.intp))
+        heap.flush(parts, sources)
+        batch.ledger.add(np.array(senders, np.int32), messages=np.ones(len(senders), np.bool_))
         if parts:
-            source = np.repeat(np.array(sources), [len(part) for part in parts])
-            self._judge(batch, np.concatenate(parts), source)
+            self._judge(batch, np.concatenate(parts), np.concatenate(sources))
         return batch
 
-    def _read(self, batch: Batch, message: Message) -> Rows | None:
+    def _plain(self, messages: list[Message]) -> list[tuple[Device, quick.Plain] | None]:
+        """The messages of the commonest form with their senders; their series are made all at once."""
+        if self._registry.devices is not self._devices:
+            self._devices, self._by_topic = self._registry.devices, {}
+        found: list[tuple[Device, quick.Plain] | None] = []
+        for message in messages:
+            sender = self._by_topic.get(message.topic)
+            if sender is None:
+                match = TOPIC.fullmatch(message.topic)
+                sender = self._registry.devices.get(match[2]) if match else None
+                if sender is None or match is None or sender.department != match[1]:
+                    found.append(None)
+                    continue
+                self._by_topic[message.topic] = sender
+            short = quick.read(message.payload, message.arrived_us)
+            found.append(None if short is None else (sender, short))
+        self._slots.meet([(each[0], each[1].names) for each in found if each is not None])
+        return found
+
+    def _read(self, batch: Batch, message: Message, sender: Device) -> Rows | None:
         """The rows of one message with their slots; what has none becomes a dead letter."""
-        sender = self._sender(batch, message)
-        if sender is None:
-            return None
         try:
             decoded = decode(message.payload, message.arrived_us)
         except Malformed as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -57,10 +58,8 @@ def read_csv(text: str) -> list[Entry]:
             entries.append(_entry(row))
         except ValueError as error:
             faults.append(f"line {rows.line_num}: {error}")
-    keys = [entry.key for entry in entries]
-    faults += [
-        f"{key} stands in the list more than once" for key in dict.fromkeys(keys) if keys.count(key) > 1
-    ]
+    seen = Counter(entry.key for entry in entries)
+    faults += [f"{key} stands in the list more than once" for key, times in seen.items() if times > 1]
     if faults:
         raise EnrolmentError(faults)
     return entries

@@ -11,8 +11,9 @@ from typing import Any
 import structlog
 from paho.mqtt.client import MQTTMessage
 
-from edge.link import Address, Client, Unreachable, dial, dialect
+from edge.link import Address, Client, Unreachable, dial_as, dialect
 from edge.reading import now_us
+from ingest.intake import Intake
 from ingest.message import Message
 
 log = structlog.get_logger("ingest.inbox")
@@ -21,6 +22,9 @@ TELEMETRY = "city/v1/+/+/telemetry"
 IN_FLIGHT = 5_000
 CANARY_EVERY_S = 5.0
 CANARY_LOST_S = 15.0
+AWAY_S = 60.0  # paho connects again by itself; where its thread has died it never will
+# What one transaction takes at most: edge batches of 18 bytes a reading make some 60,000 rows of this.
+BATCH_MESSAGES, BATCH_BYTES = 5_000, 1 << 20
 LINGER_S = 0.02  # lets a handful of messages gather; a commit costs more than this wait
 
 
@@ -37,39 +41,48 @@ class Inbox:
         self._arrived = threading.Event()
         self._lock = threading.Lock()
         self._epoch = 0
-        self._client: Client | None = None
-        self._canary_sent = self._canary_heard = 0.0
+        self._client: Intake | None = None
+        # When the last canary went, and when the first went that has not come back (0: all have).
+        self._canary_sent = self._canary_asked = 0.0
+        self._lost_at = 0.0
         self.connected = False
         self.received = 0
 
     def start(self) -> None:
         """Connect; raises edge.link.Unreachable when nobody answers."""
         protocol = dialect(self._address)
-        client = dial(self._address, self._client_id, protocol=protocol, lasting=True, in_flight=IN_FLIGHT)
+        client = dial_as(
+            Intake, self._address, self._client_id, protocol=protocol, lasting=True, in_flight=IN_FLIGHT
+        )
         client.on_pre_connect = self._on_pre_connect
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
-        self._canary_heard = self._canary_sent = time.monotonic()
+        client.take = self._take
+        self._canary_asked, self._lost_at = 0.0, time.monotonic()
         self._client = client
         client.loop_start()
 
-    def take(self, at_most: int, timeout_s: float) -> list[Message]:
-        """The messages that wait, in receive order; an empty list when none came in time."""
+    def take(self, timeout_s: float) -> list[Message]:
+        """The messages that wait, in receive order, as many as make a batch; none when none came in time."""
         if not self._waiting:
             self._arrived.clear()
             if not self._waiting and not self._arrived.wait(timeout_s):
                 return []
             time.sleep(LINGER_S)
-        return [self._waiting.popleft() for _ in range(min(at_most, len(self._waiting)))]
+        taken: list[Message] = []
+        weight = 0
+        while self._waiting and len(taken) < BATCH_MESSAGES and weight < BATCH_BYTES:
+            message = self._waiting.popleft()
+            taken.append(message)
+            weight += len(message.payload)
+        return taken
 
     def acknowledge(self, messages: Iterable[Message]) -> None:
         """Tell the broker that these are durable. Those of an earlier connection come again, and are known then."""
         with self._lock:
             if self._client is not None:
-                for message in messages:
-                    if message.epoch == self._epoch:
-                        self._client.ack(message.mid, 1)
+                self._client.acknowledge(message.mid for message in messages if message.epoch == self._epoch)
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> bool:
         """Publish at QoS 1; True when the broker has it within five seconds."""
@@ -91,13 +104,14 @@ class Inbox:
     def watch(self) -> None:
         """Call once a second or so: sends the canary, and begins a new connection when it does not come back."""
         now = time.monotonic()
-        if now - self._canary_sent > CANARY_EVERY_S:
-            if self._client is not None and self.connected:
-                self._client.publish(self._canary, str(self._epoch).encode(), qos=0)
-            self._canary_sent = now
-        if now - self._canary_heard > CANARY_LOST_S:
+        asked = self._canary_asked
+        if (asked and now - asked > CANARY_LOST_S) or (not self.connected and now - self._lost_at > AWAY_S):
             log.error("nothing comes back from the broker, connecting anew", broker=str(self._address))
             self._restart()
+        elif self._client is not None and self.connected and now - self._canary_sent > CANARY_EVERY_S:
+            self._client.publish(self._canary, b"", qos=0)
+            self._canary_sent = now
+            self._canary_asked = asked or now
 
     @property
     def waiting(self) -> int:
@@ -137,20 +151,17 @@ class Inbox:
     def _on_disconnect(
         self, _client: Client, _data: object, _flags: object, reason: Any, _properties: object
     ) -> None:
-        self.connected = False
+        self.connected, self._canary_asked, self._lost_at = False, 0.0, time.monotonic()
         if reason.is_failure:
             log.warning("broker lost, connecting again", broker=str(self._address), reason=str(reason))
 
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
-        # An exception here would end paho's thread; nothing in this function can raise but `topic`.
-        try:
-            topic = message.topic
-        except UnicodeDecodeError:
-            topic = "not UTF-8"
-        if topic == self._canary:
-            self._canary_heard = time.monotonic()
-            return
+        # Only the canary is of QoS 0; an exception here would end paho's thread.
+        if message.qos == 0:
+            self._canary_asked = 0.0
+
+    def _take(self, topic: bytes, payload: bytes, mid: int) -> None:
         self.received += 1
-        self._waiting.append(Message(topic, bytes(message.payload), message.mid, self._epoch, now_us()))
+        self._waiting.append(Message(topic.decode("utf-8", "replace"), payload, mid, self._epoch, now_us()))
         if not self._arrived.is_set():
             self._arrived.set()

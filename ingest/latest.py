@@ -9,7 +9,7 @@ import psycopg
 
 from edge.reading import READING, Rows
 from ingest.batch import Batch
-from ingest.records import from_us
+from ingest.records import array
 
 EVERY_S = 1.0
 
@@ -41,13 +41,14 @@ def upsert(cursor: psycopg.Cursor, rows: Rows) -> None:
     last: Rows = backwards[first].astype(READING)
     cursor.execute(
         """insert into latest (series_id, time, value, flag)
-           select * from unnest(%s::int[], %s::timestamptz[], %s::float8[], %s::smallint[])
+           select series, to_timestamp(0) + us * interval '1 microsecond', value, flag
+           from unnest(%s::int[], %s::bigint[], %s::float8[], %s::smallint[]) as row (series, us, value, flag)
            on conflict (series_id) do update set time = excluded.time, value = excluded.value, flag = excluded.flag
               where latest.time < excluded.time""",
         (
-            last["series"].tolist(),
-            [from_us(at) for at in last["time"].tolist()],
-            last["value"].tolist(),
-            last["flag"].tolist(),
+            array(last["series"].tolist()),
+            array(last["time"].tolist()),
+            array(last["value"].tolist()),
+            array(last["flag"].tolist()),
         ),
     )

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 
 from ingest.batch import Batch
 from ingest.ledger import Ledger
+from ingest.rows import HEADER, POSTGRES_EPOCH_US, TRAILER
 
+# A binary COPY row of the archive up to its topic, and from there to its parser: lengths before values.
+ARCHIVE_HEAD, ARCHIVE_TAIL = struct.Struct(">hiqiii"), struct.Struct(">iqiqiii")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -16,17 +21,29 @@ def write_archive(cursor: psycopg.Cursor, batch: Batch) -> None:
     """The raw archive: every message that gave readings, with its bytes."""
     if not batch.archive:
         return
+    parts = [HEADER]
+    for entry in batch.archive:
+        message = entry.message
+        topic, parser, payload = message.topic.encode(), entry.parser.encode(), message.payload
+        parts += (
+            ARCHIVE_HEAD.pack(
+                8, 8, message.arrived_us - POSTGRES_EPOCH_US, 4, entry.device_id, len(topic)
+            ),
+            topic,
+            ARCHIVE_TAIL.pack(
+                8, entry.first_us - POSTGRES_EPOCH_US, 8, entry.last_us - POSTGRES_EPOCH_US,
+                4, entry.readings, len(parser),
+            ),
+            parser,
+            len(payload).to_bytes(4, "big"),
+            payload,
+        )  # fmt: skip
+    parts.append(TRAILER)
     with cursor.copy(
         """copy message (arrived_at, device_id, topic, first_time, last_time, readings, parser, payload)
            from stdin (format binary)"""
     ) as copy:
-        copy.set_types(["timestamptz", "int4", "text", "timestamptz", "timestamptz", "int4", "text", "bytea"])
-        for entry in batch.archive:
-            message = entry.message
-            copy.write_row((
-                from_us(message.arrived_us), entry.device_id, message.topic, from_us(entry.first_us),
-                from_us(entry.last_us), entry.readings, entry.parser, message.payload,
-            ))  # fmt: skip
+        copy.write(b"".join(parts))
 
 
 def write_dead_letters(cursor: psycopg.Cursor, batch: Batch) -> None:
@@ -48,8 +65,8 @@ def write_dead_letters(cursor: psycopg.Cursor, batch: Batch) -> None:
 
 def write_ledger(cursor: psycopg.Cursor, batch: Batch) -> None:
     """The counts of the batch, added to their minute; devices in order, so that two hubs cannot deadlock."""
-    books = sorted(batch.ledger.devices.items())
-    if not books:
+    ids, columns = batch.ledger.table()
+    if not len(ids):
         return
     names = ", ".join(Ledger.COLUMNS)
     arrays = ", ".join(["%s::bigint[]"] * len(Ledger.COLUMNS))
@@ -60,10 +77,15 @@ def write_ledger(cursor: psycopg.Cursor, batch: Batch) -> None:
             on conflict (minute, device_id) do update set {added}""",  # noqa: S608 -- our own column names
         [
             from_us(batch.ledger.minute_us),
-            [device for device, _ in books],
-            *([book[column] for _, book in books] for column in Ledger.COLUMNS),
+            array(ids.tolist()),
+            *(array(columns[c].tolist()) for c in Ledger.COLUMNS),
         ],
     )
+
+
+def array(numbers: Sequence[float]) -> str:
+    """Numbers as PostgreSQL writes an array: ten times as fast as through the driver's dumpers."""
+    return "{" + str(numbers)[1:-1] + "}"
 
 
 def write_progress(cursor: psycopg.Cursor, batch: Batch) -> None:

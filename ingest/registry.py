@@ -145,7 +145,18 @@ class Registry:
                    on conflict (device_id, metric) do nothing""",
                 _columns(derived, 6),
             )
-        return self.refresh(connection)
+            by_id = {device.id: device for device, _ in wanted}
+            # Only what is asked for: reading the whole registry again costs 45 ms for 10,000 devices.
+            cursor.execute(
+                "select id, device_id, metric, derived_from, gain from series where device_id = any(%s) order by id",
+                (list(by_id),),
+            )
+            fresh = [
+                self._learn(series_id, by_id[device_id], metric, source, gain)
+                for series_id, device_id, metric, source, gain in cursor
+                if series_id not in self.series
+            ]
+        return [series for series in fresh if series is not None]
 
     def _learn(
         self, series_id: int, device: Device, metric: str, source: int | None, gain: float | None

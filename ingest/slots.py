@@ -18,10 +18,12 @@ class Slots:
 
     def __init__(self, registry: Registry, create: Callable[[set[tuple[Device, str]]], None]) -> None:
         self._registry, self._create = registry, create
+        self._plain: dict[tuple[int, tuple[str, ...]], list[int] | None] = {}
         self._known: dict[tuple[int, tuple[str, ...], tuple[str | None, ...] | None], Taken] = {}
 
     def forget(self) -> None:
         """The registry has changed."""
+        self._plain.clear()
         self._known.clear()
 
     def take(self, sender: Device, names: list[str], units: list[str | None] | None) -> Taken:
@@ -33,6 +35,31 @@ class Slots:
                 self._known.clear()
             taken = self._known[key] = self._find(sender, names, units)
         return taken
+
+    def take_plain(self, sender: Device, names: tuple[str, ...]) -> list[int] | None:
+        """The slots of a table without units, as numbers; None when any of its names is refused."""
+        key = (sender.id, names)
+        if key not in self._plain:
+            if len(self._plain) > 200_000:  # noqa: PLR2004 -- as above
+                self._plain.clear()
+            slots, refusals = self.take(sender, list(names), None)
+            self._plain[key] = None if refusals else slots.tolist()
+        return self._plain[key]
+
+    def meet(self, tables: list[tuple[Device, tuple[str, ...]]]) -> None:
+        """Make what is missing of many tables at once: a series for itself costs a commit."""
+        missing: set[tuple[Device, str]] = set()
+        for sender, names in tables:
+            if (sender.id, names) not in self._plain:
+                for name in names:
+                    found = self._registry.resolve(sender, name)
+                    if (
+                        not isinstance(found, Refusal)
+                        and (found[0].id, found[1]) not in self._registry.by_metric
+                    ):
+                        missing.add(found)
+        if missing:
+            self._create(missing)
 
     def _find(self, sender: Device, names: list[str], units: list[str | None] | None) -> Taken:
         meant = [self._registry.resolve(sender, name) for name in names]
