@@ -12,10 +12,10 @@ import psycopg
 from bench.rig import Rig, rig
 from cityhub.migrate import CHUNK
 from edge.reading import PASS, READING, Rows, now_us
-from ingest.rows import COPY_SQL, HEADER, TRAILER, copy_rows
+from ingest.rows import HEADER, TRAILER, copy_rows
 
 TABLE = "bench_reading"
-INTO_TABLE = COPY_SQL.format(table=TABLE).encode()
+INTO_TABLE = f"copy {TABLE} (time, series_id, value, flag) from stdin (format binary)".encode()
 ROWS_A_BATCH = 50_000
 SERIES = 2_000
 STEP_US = 1_000

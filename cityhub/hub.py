@@ -25,7 +25,8 @@ from alerts.watch import Watches
 from cityhub.topics import AlarmTopics
 from edge.reading import Rows
 from ingest import checkpoint, store
-from ingest.batch import Assembler, Batch, Seen, describe_us
+from ingest.assemble import Assembler
+from ingest.batch import Batch, Seen
 from ingest.inbox import Inbox
 from ingest.latest import Latest, upsert
 from ingest.order import Newest
@@ -244,7 +245,7 @@ class Hub:
         status = {
             **self._counts,
             "readings_per_s": round((received - before) / max(now - before_s, 1e-3), 1),
-            "newest_at": describe_us(self._newest_us) if self._newest_us else None,
+            "newest_at": from_us(self._newest_us).isoformat() if self._newest_us else None,
             "queue": self._inbox.waiting,
             "connected": self._inbox.connected,
             "series": len(self._registry.series),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import psycopg
 from numpy.typing import NDArray
+from psycopg import sql
 
 from edge.reading import Rows
 
@@ -19,7 +21,6 @@ COPY_ROW = np.dtype(
 )  # fmt: skip
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
-COPY_SQL = "copy {table} (time, series_id, value, flag) from stdin (format binary)"
 
 # PostgreSQL counts microseconds from 2000-01-01.
 POSTGRES_EPOCH_US = 946_684_800_000_000
@@ -38,3 +39,12 @@ def copy_rows(rows: Rows) -> NDArray[np.void]:
     out["value"] = rows["value"]
     out["flag"] = rows["flag"]
     return out
+
+
+def copy_into(cursor: psycopg.Cursor, table: str, rows: Rows) -> None:
+    """COPY readings into a table of their columns."""
+    columns = sql.SQL("copy {} (time, series_id, value, flag) from stdin (format binary)")
+    with cursor.copy(columns.format(sql.Identifier(table))) as copy:
+        copy.write(HEADER)
+        copy.write(copy_rows(rows).data.cast("B"))
+        copy.write(TRAILER)

@@ -15,7 +15,8 @@ import psycopg
 
 from edge.reading import Rows
 from ingest.batch import Batch, Seen
-from ingest.rows import COPY_SQL, HEADER, TRAILER, copy_rows
+from ingest.rows import copy_into
+from ingest.sift import refused_rows
 
 Write = Callable[[psycopg.Cursor, Batch], None]
 """What another part writes in the same transaction."""
@@ -65,6 +66,12 @@ class Store:
                 self._transact(connection, batch, staged=False)
             except psycopg.errors.UniqueViolation:
                 self._transact(connection, batch, staged=True)
+            except (psycopg.DataError, psycopg.IntegrityError):
+                refused, said = refused_rows(connection, batch.rows)
+                if not refused.any():
+                    raise  # it is nothing that a reading says
+                batch.set_aside(refused, "database-refused", f"the database says: {said}")
+                self._transact(connection, batch, staged=True)
         except psycopg.OperationalError as error:
             self._hang_up()
             raise Unavailable(_first_line(error)) from error
@@ -90,7 +97,7 @@ class Store:
         if staged:
             self._write_staged(cursor, batch)
         elif len(batch.rows):
-            _copy(cursor, "reading", batch.rows)
+            copy_into(cursor, "reading", batch.rows)
         for write in self._writes:
             write(cursor, batch)
         cursor.execute("update hub_run set batch = %s where id = %s", (self._number + 1, self._run))
@@ -99,7 +106,7 @@ class Store:
     def _write_staged(cursor: psycopg.Cursor, batch: Batch) -> None:
         """Write rows of which somebody else has written some: those are duplicates."""
         cursor.execute("create temp table stage (like reading) on commit drop")
-        _copy(cursor, "stage", batch.rows)
+        copy_into(cursor, "stage", batch.rows)
         cursor.execute(
             """with added as (insert into reading select * from stage order by series_id, time
                               on conflict do nothing returning series_id, time)
@@ -140,13 +147,6 @@ def known(connection: psycopg.Connection, rows: Rows) -> Seen:
             (rows["series"].tolist(), rows["time"].tolist()),
         )
         return {(series, at): value for series, at, value in cursor}
-
-
-def _copy(cursor: psycopg.Cursor, table: str, rows: Rows) -> None:
-    with cursor.copy(COPY_SQL.format(table=table)) as copy:
-        copy.write(HEADER)
-        copy.write(copy_rows(rows).data.cast("B"))
-        copy.write(TRAILER)
 
 
 def _first_line(error: psycopg.Error) -> str:

@@ -125,6 +125,13 @@ def test_zones_devices_and_the_book_can_be_worked_with_from_the_command_line(
     assert {key for (key,) in places} == {"station", "station-forecourt"}
 
 
+def test_every_rule_that_is_shipped_or_shown_can_be_used() -> None:
+    root = Path(__file__).parents[1]
+    for folder in ("alerts/rules", "deploy/demo/rules", "docs/examples"):
+        ended = run("rule", "check", str(root / folder))
+        assert ended.returncode == 0, ended.stderr
+
+
 def test_a_faulty_list_of_devices_is_refused_whole_with_every_fault_named(
     database: Private, broker: Broker, tmp_path: Path
 ) -> None:

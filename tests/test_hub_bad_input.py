@@ -216,3 +216,21 @@ def test_an_agent_whose_batch_cannot_be_read_learns_that_it_is_done_with(house: 
         "both numbers to be done with",
     )
     assert house.ask("select reason from dead_letter") == [("malformed",)]
+
+
+def test_a_row_that_the_database_refuses_is_a_dead_letter_and_its_neighbours_are_stored(house: House) -> None:
+    house.city()
+    with house.connect() as connection:  # nothing that passes our own checks is refused otherwise
+        connection.execute("alter table reading add constraint cursed check (value <> 6.66)")
+    house.start_hub()
+    device = house.publisher()
+    begin = now_us() - 10_000_000
+    values = [float(number) for number in range(50)]
+    values[7] = values[31] = 6.66
+    samples = [("river-01/level", begin + place * 1000, value) for place, value in enumerate(values)]
+    house.send(device, GATEWAY, batch(*samples))
+    wait_for(lambda: house.ask("select count(*) from reading") == [(48,)], "the forty-eight others")
+    assert house.ask("select reason, readings from dead_letter") == [("database-refused", 2)]
+    assert house.ask("select sum(received), sum(stored), sum(quarantined) from ledger_minute") == [
+        (50, 48, 2)
+    ]

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 
 from edge.reading import FAIL, MISSING, SUSPECT, UNEVALUATED, Rows, gather
 from edge.wire import body, seal
-from ingest.batch import CALENDAR_FROM_US, FUTURE_US, LATE_US, PAST_US, Assembler, Batch, Seen
+from ingest.assemble import Assembler
+from ingest.batch import CALENDAR_FROM_US, Batch, Seen
+from ingest.judge import FUTURE_US, LATE_US, PAST_US
 from ingest.ledger import Ledger
 from ingest.message import Message
 from ingest.order import LONG_AGO, Newest
