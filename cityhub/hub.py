@@ -27,6 +27,7 @@ from edge.reading import Rows
 from ingest import checkpoint, store
 from ingest.assemble import Assembler
 from ingest.batch import Batch, Seen
+from ingest.clock import Clocks
 from ingest.inbox import Inbox
 from ingest.latest import Latest, upsert
 from ingest.order import Newest
@@ -73,7 +74,8 @@ class Hub:
         self._inbox = Inbox(plan.mqtt_url, plan.client_id)
         self._alarms = Alarms(["log", "topic", *(["webhook"] if plan.webhook_url else [])])
         self._slots = Slots(self._registry, self._create)
-        self._assembler = Assembler(self._registry, self._slots, self._newest, self._ask)
+        self._clocks = Clocks()
+        self._assembler = Assembler(self._registry, self._slots, self._newest, self._clocks, self._ask)
         self._latest = Latest()
         self._store = store.Store(
             plan.database_url,
@@ -237,6 +239,8 @@ class Hub:
             "watches": self._watches.state(),
         }
         self._session.run(lambda connection: checkpoint.save(connection, arrays))
+        recorded = {device.id for device in self._registry.devices.values() if device.recorded}
+        self._session.run(lambda connection: self._clocks.write(connection, recorded))
 
     def _beat(self) -> None:
         now, received = time.monotonic(), self._counts["received"]

@@ -25,6 +25,8 @@ RESEND_AFTER_S = 20.0
 RESEND_AT_MOST_S = 600.0
 CONNECT_PAUSE_S = (0.5, 15.0)
 READ_AGAIN_S = 1.0
+OUTAGE_S = 60.0  # a shorter absence changes nothing: order is worth more than a minute's delay
+BACKLOG_SHARE = 0.5
 
 
 @dataclass(slots=True)
@@ -38,7 +40,11 @@ class Counts:
 
 
 class Publisher:
-    """Sends records in the order they were accepted, at most `window` of them waiting for `committed`."""
+    """Sends records, at most `window` of them waiting for `committed`; after an outage what is new goes first.
+
+    What waited through an outage is the backlog: it is sent in its own order, in the part of the window that
+    live records leave free, and never takes more than BACKLOG_SHARE of it.
+    """
 
     def __init__(
         self, journal: Journal, broker: str, department: str, device: str, *, window: int = WINDOW
@@ -48,7 +54,11 @@ class Publisher:
         self._address = Address(broker)
         self._topic = f"city/v1/{department}/{device}"
         self._client_id = f"edge-{device}"
-        self._pending: deque[Record] = deque(journal.kept())
+        self._pending: deque[Record] = deque()
+        self._backlog: deque[Record] = deque()
+        for record in journal.kept():
+            (self._backlog if _age_s(record) > OUTAGE_S else self._pending).append(record)
+        self._away_since = time.monotonic()
         self._sent: dict[tuple[str, int], tuple[Record, float]] = {}
         self._patience_s = RESEND_AFTER_S
         self._client: Client | None = None
@@ -69,12 +79,12 @@ class Publisher:
     def wait_committed(self, timeout_s: float) -> bool:
         """Wait until the hub has committed everything offered; False when time runs out first."""
         with self._changed:
-            return self._changed.wait_for(lambda: not self._pending and not self._sent, timeout_s)
+            return self._changed.wait_for(lambda: self.waiting == 0, timeout_s)
 
     @property
     def waiting(self) -> int:
         """Records not yet committed."""
-        return len(self._pending) + len(self._sent)
+        return len(self._pending) + len(self._backlog) + len(self._sent)
 
     def close(self) -> None:
         """Stop sending and say goodbye; what is not committed stays in the journal."""
@@ -120,7 +130,7 @@ class Publisher:
                 self._resend_silent()
                 if not self._has_work():
                     continue
-                record = self._pending.popleft()
+                record = (self._pending or self._backlog).popleft()
                 self._sent[record.boot, record.seq] = record, time.monotonic()
             self._send(record)
 
@@ -161,7 +171,8 @@ class Publisher:
             self.counts.published += 1
 
     def _has_work(self) -> bool:
-        return self._stopping or (self._connected and bool(self._pending) and len(self._sent) < self._window)
+        room = self._window if self._pending else self._window * BACKLOG_SHARE if self._backlog else 0
+        return self._stopping or (self._connected and len(self._sent) < room)
 
     def _resend_silent(self) -> None:
         """Take back what has waited too long; with every round in vain, wait longer (caller holds the lock)."""
@@ -190,12 +201,17 @@ class Publisher:
         with self._changed:
             self._connected = True
             self._take_back(older_than_s=0)
+            if time.monotonic() - self._away_since > OUTAGE_S:
+                self._backlog += self._pending
+                self._pending.clear()
             self._changed.notify_all()
 
     def _on_disconnect(
         self, _client: Client, _data: object, _flags: object, reason: Any, _properties: object
     ) -> None:
         with self._changed:
+            if self._connected:
+                self._away_since = time.monotonic()
             self._connected = False
         if not self._stopping:
             log.warning("broker lost, readings are kept", broker=str(self._address), reason=str(reason))
@@ -221,8 +237,17 @@ class Publisher:
             for key in [key for key in self._sent if key[0] == boot and key[1] <= seq]:
                 del self._sent[key]
             # Those behind another boot's are found to be pruned when their turn comes.
-            while self._pending and self._pending[0].boot == boot and self._pending[0].seq <= seq:
-                self._pending.popleft()
+            for queue in (self._pending, self._backlog):
+                while queue and queue[0].boot == boot and queue[0].seq <= seq:
+                    queue.popleft()
             self.counts.committed += gone
             self._patience_s = RESEND_AFTER_S
             self._changed.notify_all()
+
+
+def _age_s(record: Record) -> float:
+    """How long ago the record's file was written last; a record knows no time of its own."""
+    try:
+        return time.time() - record.segment.stat().st_mtime
+    except FileNotFoundError:  # committed meanwhile
+        return 0.0

@@ -12,6 +12,7 @@ from edge.reading import Rows
 from edge.wire import Envelope, Malformed
 from ingest import quick
 from ingest.batch import CALENDAR_FROM_US, CALENDAR_TO_US, Archived, Batch, Seen, bury
+from ingest.clock import Clocks
 from ingest.decode import Decoded, decode
 from ingest.judge import Judge
 from ingest.message import TOPIC, Message
@@ -23,9 +24,11 @@ from ingest.slots import Slots
 class Assembler:
     """Turns messages into batches. `ask` reads values from the table, with everything before it committed."""
 
-    def __init__(self, registry: Registry, slots: Slots, newest: Newest, ask: Callable[[Rows], Seen]) -> None:
+    def __init__(
+        self, registry: Registry, slots: Slots, newest: Newest, clocks: Clocks, ask: Callable[[Rows], Seen]
+    ) -> None:
         self._registry, self._slots = registry, slots
-        self._judge = Judge(registry, newest, ask)
+        self._judge = Judge(registry, newest, clocks, ask)
         self._devices: dict[str, Device] = {}
         self._by_topic: dict[str, Device] = {}
 

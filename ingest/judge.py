@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from edge.reading import MISSING, Rows
 from ingest.batch import CALENDAR_FROM_US, Batch, Seen, bury, describe_us
+from ingest.clock import Clocks
 from ingest.message import Message
 from ingest.order import Newest
 from ingest.registry import Registry
@@ -22,14 +23,18 @@ LATE_US = 10 * 60 * 1_000_000
 class Judge:
     """Sorts rows by time and order. `ask` reads values from the table, with everything before it committed."""
 
-    def __init__(self, registry: Registry, newest: Newest, ask: Callable[[Rows], Seen]) -> None:
-        self._registry, self._newest, self._ask = registry, newest, ask
+    def __init__(
+        self, registry: Registry, newest: Newest, clocks: Clocks, ask: Callable[[Rows], Seen]
+    ) -> None:
+        self._registry, self._newest, self._clocks, self._ask = registry, newest, clocks, ask
 
     def judge(self, batch: Batch, rows: Rows, source: NDArray[Any]) -> None:
         """Sort rows into new, duplicate, conflicting and impossible; add what is derived from the new ones."""
         device = self._registry.device_of[rows["series"]]
         recorded = self._registry.recorded[rows["series"]]
         arrived = np.array([message.arrived_us for message in batch.messages], np.int64)[source]
+        # Before anything is set aside: a clock that is a day ahead must be seen just there.
+        self._clocks.observe(device, rows["time"], arrived)
         rows["flag"][np.isnan(rows["value"])] = MISSING
         # Compared, not subtracted: a time at the end of its 64 bits must not wrap into plausibility.
         oldest = np.where(recorded, CALENDAR_FROM_US, arrived - PAST_US)

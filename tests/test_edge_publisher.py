@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -373,3 +375,26 @@ def _away_twice(dial: Callable[[], Client]) -> Callable[[], Client]:
         return dial()
 
     return sometimes
+
+
+def test_after_an_outage_what_is_new_goes_before_the_backlog(
+    tmp_path: Path, broker: Broker, hub: FakeHub
+) -> None:
+    before = Edge(tmp_path / "journal", broker)
+    before.accept(*range(1, 31))  # never started: the broker was away
+    before.journal.close()
+    hours_ago = time.time() - 7200
+    for segment in (tmp_path / "journal").glob("*.seg"):
+        os.utime(segment, (hours_ago, hours_ago))
+    edge = Edge(tmp_path / "journal", broker, window=4)
+    edge.accept(100, 101, 102)
+    edge.publisher.start()
+    # The window holds four: the three live ones, and of the backlog what its share allows beside them.
+    hub.wait_for(edge.journal.boot, {1, 2, 3})
+    assert [batch.envelope.boot for batch in hub.batches[:3]] == [edge.journal.boot] * 3
+    hub.say_committed(edge.journal.boot, 3)
+    hub.wait_for(before.journal.boot, {1, 2})
+    edge.accept(103)
+    hub.wait_for(edge.journal.boot, {4})
+    assert max(hub.seqs(before.journal.boot)) == 2, "the backlog left no room for what is live"
+    edge.close()

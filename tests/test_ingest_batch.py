@@ -17,6 +17,7 @@ from edge.reading import FAIL, MISSING, SUSPECT, UNEVALUATED, Rows, gather
 from edge.wire import body, seal
 from ingest.assemble import Assembler
 from ingest.batch import CALENDAR_FROM_US, Batch, Seen
+from ingest.clock import Clocks
 from ingest.judge import FUTURE_US, LATE_US, PAST_US
 from ingest.ledger import Ledger
 from ingest.message import Message
@@ -69,7 +70,9 @@ class Hub:
         self.newest = Newest()
         self.table: Seen = {}
         self.batches: list[Batch] = []
-        self.assembler = Assembler(self.registry, Slots(self.registry, self.create), self.newest, self.ask)
+        self.assembler = Assembler(
+            self.registry, Slots(self.registry, self.create), self.newest, Clocks(), self.ask
+        )
 
     def create(self, wanted: set[tuple[Device, str]]) -> None:
         """As the database numbers new series."""
