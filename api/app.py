@@ -13,6 +13,7 @@ from api import (
     alarms,
     devices,
     ledger,
+    lineage,
     load,
     meter,
     problems,
@@ -40,6 +41,7 @@ PROTECTED = (
     devices.router,
     series.router,
     readings.router,
+    lineage.router,
     zones.router,
     load.router,  # before the alarms, whose ids would take its name
     alarms.router,

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -28,8 +28,11 @@ from ingest import checkpoint, store
 from ingest.assemble import Assembler
 from ingest.batch import Batch, Seen
 from ingest.clock import Clocks
+from ingest.dirty import Marks
 from ingest.inbox import Inbox
+from ingest.keeper import Keeper
 from ingest.latest import Latest, upsert
+from ingest.lifecycle import Retention
 from ingest.order import Newest
 from ingest.records import from_us, write_archive, write_dead_letters, write_ledger, write_progress
 from ingest.registry import Device, Registry, Series
@@ -56,6 +59,7 @@ class Plan:
     webhook_secret: str = ""
     webhook_allow_private: bool = False
     client_id: str = "cityhub"
+    retention: Retention = field(default_factory=Retention)
 
 
 class Hub:
@@ -76,7 +80,7 @@ class Hub:
         self._slots = Slots(self._registry, self._create)
         self._clocks = Clocks()
         self._assembler = Assembler(self._registry, self._slots, self._newest, self._clocks, self._ask)
-        self._latest = Latest()
+        self._latest, self._marks = Latest(), Marks()
         self._store = store.Store(
             plan.database_url,
             self._run_id,
@@ -87,6 +91,7 @@ class Hub:
                 write_ledger,
                 write_progress,
                 self._latest.write,
+                self._marks.write,
             ],
         )
         self._writer = Writer(self._store, self._inbox, self._committed)
@@ -106,6 +111,9 @@ class Hub:
                 notifier.start()
                 stack.callback(notifier.close)
                 self._notifiers.append(notifier)
+            keeper = Keeper(self._plan.database_url, self._plan.retention)
+            keeper.start()
+            stack.callback(keeper.close)
             self._writer.start()
             stack.callback(self._writer.close)
             self._inbox.start()
@@ -166,6 +174,8 @@ class Hub:
 
     def _committed(self, batch: Batch) -> None:
         """After the commit, in the writer's thread: wake the notifiers, count."""
+        self._latest.committed(batch)
+        self._marks.committed(batch)
         for column in (
             "messages",
             "received",

@@ -20,16 +20,21 @@ class Latest:
     def __init__(self) -> None:
         self._waiting: list[Rows] = []
         self._due = 0.0
+        self._written = False
 
     def write(self, cursor: psycopg.Cursor, batch: Batch) -> None:
-        """Write in the batch's transaction, if it is time."""
-        rows = batch.rows[batch.newer]
-        if time.monotonic() < self._due:
-            self._waiting.append(rows)
-            return
-        upsert(cursor, np.concatenate([*self._waiting, rows]))
-        self._waiting.clear()
-        self._due = time.monotonic() + EVERY_S
+        """Write in the batch's transaction, if it is time. Remembers nothing: the transaction may fail."""
+        self._written = time.monotonic() >= self._due
+        if self._written:
+            upsert(cursor, np.concatenate([*self._waiting, batch.rows[batch.newer]]))
+
+    def committed(self, batch: Batch) -> None:
+        """The transaction is through."""
+        if self._written:
+            self._waiting.clear()
+            self._due = time.monotonic() + EVERY_S
+        else:
+            self._waiting.append(batch.rows[batch.newer])
 
 
 def upsert(cursor: psycopg.Cursor, rows: Rows) -> None:

@@ -151,11 +151,13 @@ class Registry:
                 "select id, device_id, metric, derived_from, gain from series where device_id = any(%s) order by id",
                 (list(by_id),),
             )
-            fresh = [
-                self._learn(series_id, by_id[device_id], metric, source, gain)
-                for series_id, device_id, metric, source, gain in cursor
-                if series_id not in self.series
-            ]
+            rows = cursor.fetchall()
+        # Learned only when committed: where the answer is lost this runs again, and must find them new again.
+        fresh = [
+            self._learn(series_id, by_id[device_id], metric, source, gain)
+            for series_id, device_id, metric, source, gain in rows
+            if series_id not in self.series
+        ]
         return [series for series in fresh if series is not None]
 
     def _learn(

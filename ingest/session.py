@@ -10,6 +10,8 @@ from typing import TypeVar
 import psycopg
 import structlog
 
+from ingest.connection import Line
+
 log = structlog.get_logger("ingest.session")
 
 T = TypeVar("T")
@@ -24,7 +26,8 @@ class Session:
     """Runs pieces of work on one connection; work that was interrupted is run again from its beginning."""
 
     def __init__(self, database_url: str, stopping: threading.Event, listen: str) -> None:
-        self._url, self._stopping, self._listen = database_url, stopping, listen
+        self._line = Line(database_url, "cityhub main")
+        self._stopping, self._listen = stopping, listen
         self._connection: psycopg.Connection | None = None
         self._told = True  # at first, and after every loss, something may have changed
 
@@ -55,9 +58,7 @@ class Session:
 
     def _open(self) -> psycopg.Connection:
         if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(
-                self._url, autocommit=True, application_name="cityhub main", connect_timeout=10
-            )
+            self._connection = self._line.open()
             self._connection.execute(f"listen {self._listen}")
             self._told = True
         return self._connection

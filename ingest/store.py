@@ -15,6 +15,7 @@ import psycopg
 
 from edge.reading import Rows
 from ingest.batch import Batch, Seen
+from ingest.connection import Line
 from ingest.rows import copy_into
 from ingest.sift import refused_rows
 
@@ -42,7 +43,8 @@ class Store:
     """Writes batches on a connection of its own, which it opens again when it is lost."""
 
     def __init__(self, database_url: str, run: UUID, writes: Sequence[Write]) -> None:
-        self._url, self._run, self._writes = database_url, run, writes
+        self._run, self._writes = run, writes
+        self._line = Line(database_url, "cityhub writer")
         self._connection: psycopg.Connection | None = None
         self._number = 0
         self._in_doubt = False
@@ -125,9 +127,7 @@ class Store:
 
     def _connect(self) -> psycopg.Connection:
         if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(
-                self._url, autocommit=True, application_name="cityhub writer", connect_timeout=10
-            )
+            self._connection = self._line.open()
         return self._connection
 
     def _hang_up(self) -> None:

@@ -165,7 +165,7 @@ def test_plain_postgresql_holds_the_same_schema(home: Path) -> None:
     server = start_database(home, prefer="wheel")
     try:
         assert server.warning
-        assert migrate(server.url) == 6
+        assert migrate(server.url) == 7
     finally:
         server.stop()
 

@@ -27,7 +27,7 @@ class Name(StrEnum):
     LATENCY = "latency"
 
 
-MODULES = {Name.COPY: "bench.copying", Name.INGEST: "bench.ingest", Name.LATENCY: "bench.latency"}
+MODULES = {Name.COPY: "bench.copying", Name.INGEST: "bench.ingesting", Name.LATENCY: "bench.latency"}
 
 
 def bench(

@@ -1,0 +1,38 @@
+"""What a message of the raw archive says, read once more: which values of a series at a time its bytes carry."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from edge.wire import Malformed
+from ingest.decode import decode
+
+
+@dataclass(frozen=True, slots=True)
+class Testimony:
+    """What the bytes say of one series at one time, and of whom else they speak."""
+
+    values: list[float] = field(default_factory=list)
+    devices: frozenset[str] = frozenset()
+    unreadable: str = ""
+
+
+def meaning(sender: str, name: str) -> tuple[str, str]:
+    """The device and metric that a name in a message of `sender` means, as the registry resolves it."""
+    device, metric = name.split("/", 1) if "/" in name else (sender, name)
+    return device, re.split("[:/]", metric)[-1]
+
+
+def testify(payload: bytes, arrived_us: int, sender: str, series: tuple[str, str], time_us: int) -> Testimony:
+    """Decode an archived payload as it was decoded on arrival; `series` is (device, metric)."""
+    try:
+        decoded = decode(payload, arrived_us)
+    except Malformed as error:
+        return Testimony(unreadable=str(error))
+    meant = [meaning(sender, name) for name in decoded.names]
+    places = [place for place, found in enumerate(meant) if found == series]
+    rows = decoded.rows[(decoded.rows["time"] == time_us) & np.isin(decoded.rows["series"], places)]
+    return Testimony(rows["value"].tolist(), frozenset(device for device, _ in meant))

@@ -1,0 +1,188 @@
+"""Retention: old chunks and rows go, on both kinds of tables; what may come again or is not aggregated stays."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+from fix_services import Cluster, new_home
+
+from cityhub.services import ServiceError
+from ingest import aggregates
+from ingest.keeper import Keeper
+from ingest.lifecycle import Retention, keep
+
+NOW = datetime(2026, 6, 10, 12, 0, tzinfo=UTC)
+DAY = timedelta(days=1)
+FOREVER = Retention(None, None, None, None, None, None)
+
+
+@pytest.fixture(scope="module")
+def plain() -> Iterator[Cluster]:
+    """A server without TimescaleDB."""
+    with ExitStack() as stack:
+        try:
+            cluster = Cluster(new_home(stack), prefer="wheel")
+        except ServiceError as error:
+            pytest.skip(f"no plain PostgreSQL: {error}")
+        stack.callback(cluster.server.stop)
+        yield cluster
+
+
+@pytest.fixture(params=["timescaledb", "plain"])
+def connection(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[psycopg.Connection]:
+    """A database with 100 days of everything: series 1 and 2 live, series 3 of a recorded device."""
+    server: Cluster = cluster if request.param == "timescaledb" else request.getfixturevalue("plain")
+    if request.param == "timescaledb" and not server.server.timescaledb:
+        pytest.skip("no TimescaleDB: the plain way is tested alone")
+    private = server.fresh()
+    with psycopg.connect(private.url, autocommit=True) as opened:
+        opened.execute("insert into department (key, name) values ('water', 'Water')")
+        opened.execute("insert into profile (key, body, sha256) values ('p', '{}', '')")
+        for key, recorded, metrics in (("gauge", False, 2), ("tape", True, 1)):
+            opened.execute(
+                """with made as (insert into device (key, name, department_id, profile, recorded)
+                                 values (%s, %s, 1, 'p', %s) returning id)
+                   insert into series (device_id, metric, unit)
+                   select made.id, 'm' || n, 'm' from made, generate_series(1, %s) as n""",
+                (key, key, recorded, metrics),
+            )
+        sow(opened)
+        yield opened
+    server.drop(private)
+
+
+def sow(connection: psycopg.Connection) -> None:
+    spread = "generate_series(%(now)s - interval '100 days', %(now)s - interval '30 minutes', interval '6 hours') as t"
+    for query in (
+        f"insert into reading select t, s, 1, 1 from {spread}, generate_series(1, 2) as s",  # noqa: S608 -- our own names
+        f"insert into reading select t - interval '20 years', 3, 1, 1 from {spread}",  # noqa: S608 -- our own names
+        f"insert into message select t, 1, 'x', t, t, 1, 'json/1', 'x' from {spread}",  # noqa: S608 -- our own names
+        f"""insert into dead_letter (digest, reason, detail, topic, payload, readings, first_at, last_at)
+            select t::text::bytea, 'r', '', '', '', 1, t, t from {spread}""",  # noqa: S608 -- our own names
+        f"insert into ledger_minute (minute, device_id) select t, 1 from {spread}",  # noqa: S608 -- our own names
+    ):
+        connection.execute(query, {"now": NOW})
+    aggregates.run(connection, now=NOW)
+
+
+def oldest(connection: psycopg.Connection, table: str, column: str, series: int | None = None) -> timedelta:
+    where = "" if series is None else f" where series_id = {series}"
+    row = connection.execute(f"select min({column}) from {table}{where}").fetchone()  # noqa: S608 -- our own names
+    assert row is not None
+    found: datetime = row[0]
+    return NOW - found
+
+
+TABLES = {
+    "readings": ("reading", "time"),
+    "messages": ("message", "arrived_at"),
+    "dead_letters": ("dead_letter", "last_at"),
+    "ledger": ("ledger_minute", "minute"),
+    "minutes": ("reading_minute", "time"),
+    "hours": ("reading_hour", "time"),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_each_has_its_own_time_and_the_others_stay(connection: psycopg.Connection, name: str) -> None:
+    table, column = TABLES[name]
+    series = 1 if name in ("readings", "minutes", "hours") else None
+    retention = Retention(**{each: 40 * DAY if each == name else None for each in TABLES})
+    before = {each: oldest(connection, *TABLES[each]) for each in TABLES if each != name}
+    assert keep(connection, retention, now=NOW)
+    chunk = timedelta(days=90 if name == "hours" else 7)
+    # A chunk goes when all of it is too old; on plain tables nothing older is left at all.
+    assert 40 * DAY - timedelta(hours=6) <= oldest(connection, table, column, series) <= 40 * DAY + chunk
+    assert {each: oldest(connection, *TABLES[each]) for each in TABLES if each != name} == before
+    assert keep(connection, retention, now=NOW) == {}
+
+
+def test_on_plain_tables_not_a_row_more_than_its_time_is_kept(connection: psycopg.Connection) -> None:
+    if connection.execute("select 1 from pg_extension where extname = 'timescaledb'").fetchone():
+        pytest.skip("chunks go as a whole")
+    keep(connection, Retention(*[40 * DAY] * 6), now=NOW)
+    for name, (table, column) in TABLES.items():
+        assert oldest(connection, table, column, 1 if "reading" in table else None) <= 40 * DAY, name
+
+
+def test_nothing_that_an_edge_may_send_again_is_dropped(connection: psycopg.Connection) -> None:
+    with pytest.raises(ValueError, match="31 days"):
+        Retention(readings=30 * DAY)
+    count = "select count(*) from reading where time >= %s and series_id < 3"
+    young = connection.execute(count, (NOW - 31 * DAY,)).fetchone()
+    keep(connection, Retention(*[31 * DAY] * 6), now=NOW)
+    assert connection.execute(count, (NOW - 31 * DAY,)).fetchone() == young
+
+
+def test_a_recording_stays_while_its_device_is_in_service(connection: psycopg.Connection) -> None:
+    everything = Retention(*[31 * DAY] * 6)
+    keep(connection, everything, now=NOW)
+    for table in ("reading", "reading_minute", "reading_hour"):
+        assert oldest(connection, table, "time", 3) > 7000 * DAY
+        row = connection.execute(f"select count(*) from {table} where series_id = 3").fetchone()  # noqa: S608 -- one of three
+        assert row is not None
+        assert row[0] == 400
+    connection.execute("update device set retired_at = now() where key = 'tape'")
+    keep(connection, everything, now=NOW)
+    assert connection.execute("select count(*) from reading where series_id = 3").fetchone() == (0,)
+
+
+def test_a_recording_among_old_readings_holds_back_none_of_them(connection: psycopg.Connection) -> None:
+    connection.execute("insert into reading values (%s, 3, 5, 1)", (NOW - 80 * DAY,))
+    aggregates.forget(connection)
+    aggregates.run(connection, now=NOW)
+    keep(connection, Retention(*[31 * DAY] * 6), now=NOW)
+    assert oldest(connection, "reading", "time", 1) <= 38 * DAY
+    left = "select count(*) from reading where time between %s and %s"
+    assert connection.execute(left, (NOW - 81 * DAY, NOW - 79 * DAY)).fetchone() == (1,)
+
+
+def test_readings_that_no_aggregate_knows_stay(connection: psycopg.Connection) -> None:
+    dirty = NOW - 90 * DAY
+    connection.execute("insert into reading_dirty values (1, %s, 99)", (dirty,))
+    keep(connection, Retention(readings=31 * DAY), now=NOW)
+    assert oldest(connection, "reading", "time", 1) >= 90 * DAY - timedelta(hours=6)
+    connection.execute("delete from reading_dirty")
+    connection.execute("update aggregate_state set done = '-infinity'")
+    keep(connection, Retention(readings=31 * DAY), now=NOW)
+    assert oldest(connection, "reading", "time", 1) >= 90 * DAY - timedelta(hours=6)
+
+
+def test_aggregates_outlive_their_readings(connection: psycopg.Connection) -> None:
+    keep(connection, Retention(readings=31 * DAY, minutes=None, hours=None), now=NOW)
+    aggregates.run(connection, now=NOW + DAY)
+    assert oldest(connection, "reading", "time", 1) < 40 * DAY
+    assert oldest(connection, "readings_by_minute", "time", 1) > 99 * DAY
+    assert oldest(connection, "readings_by_hour", "time", 1) > 99 * DAY
+
+
+def test_a_chunk_in_use_is_dropped_at_the_next_pass(
+    connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.lifecycle.PATIENCE", "100ms")
+    if not connection.execute("select 1 from pg_extension where extname = 'timescaledb'").fetchone():
+        pytest.skip("plain tables have no chunks")
+    with psycopg.connect(connection.info.dsn, password=connection.info.password) as reader:
+        reader.execute("select count(*) from message")
+        assert "message chunks" not in keep(connection, Retention(messages=31 * DAY), now=NOW)
+    assert keep(connection, Retention(messages=31 * DAY), now=NOW)["message chunks"] > 5
+
+
+def test_the_keeper_works_beside_the_hub_until_it_is_told_to_end(connection: psycopg.Connection) -> None:
+    connection.execute("update aggregate_state set done = '-infinity'")
+    url = f"{connection.info.dsn} password={connection.info.password}"
+    keeper = Keeper(url, Retention(ledger=31 * DAY))
+    connection.execute("delete from reading_minute")
+    keeper.start()
+    limit = time.monotonic() + 60
+    while connection.execute("select count(*) from readings_by_minute").fetchone() == (0,):
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+    keeper.close()
+    assert not keeper._thread.is_alive()
+    assert connection.execute("select isfinite(done) from aggregate_state").fetchone() == (True,)
