@@ -102,9 +102,8 @@ def test_each_has_its_own_time_and_the_others_stay(connection: psycopg.Connectio
     assert keep(connection, retention, now=NOW) == {}
 
 
+@pytest.mark.parametrize("connection", ["plain"], indirect=True)
 def test_on_plain_tables_not_a_row_more_than_its_time_is_kept(connection: psycopg.Connection) -> None:
-    if connection.execute("select 1 from pg_extension where extname = 'timescaledb'").fetchone():
-        pytest.skip("chunks go as a whole")
     keep(connection, Retention(*[40 * DAY] * 6), now=NOW)
     for name, (table, column) in TABLES.items():
         assert oldest(connection, table, column, 1 if "reading" in table else None) <= 40 * DAY, name
@@ -161,12 +160,11 @@ def test_aggregates_outlive_their_readings(connection: psycopg.Connection) -> No
     assert oldest(connection, "readings_by_hour", "time", 1) > 99 * DAY
 
 
+@pytest.mark.parametrize("connection", ["timescaledb"], indirect=True)
 def test_a_chunk_in_use_is_dropped_at_the_next_pass(
     connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ingest.lifecycle.PATIENCE", "100ms")
-    if not connection.execute("select 1 from pg_extension where extname = 'timescaledb'").fetchone():
-        pytest.skip("plain tables have no chunks")
     with psycopg.connect(connection.info.dsn, password=connection.info.password) as reader:
         reader.execute("select count(*) from message")
         assert "message chunks" not in keep(connection, Retention(messages=31 * DAY), now=NOW)
