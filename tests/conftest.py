@@ -2,4 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
+from hypothesis import settings
+
 pytest_plugins = ["fix_services", "fix_hub"]
+
+# No deadline: machines are noisy. On CI the same examples every time; a person's runs look for new ones.
+settings.register_profile("house", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("house")
