@@ -23,17 +23,19 @@ from alerts.notifier import Notice, Notifier
 from alerts.rule import Subject
 from alerts.watch import Watches
 from cityhub.topics import AlarmTopics
-from edge.reading import Rows
-from ingest import checkpoint, store
+from edge.reading import Rows, now_us
+from ingest import checkpoint, held, quota, store
 from ingest.assemble import Assembler
 from ingest.batch import Batch, Seen
 from ingest.clock import Clocks
 from ingest.dirty import Marks
+from ingest.health import Health
 from ingest.inbox import Inbox
 from ingest.keeper import Keeper
 from ingest.latest import Latest, upsert
 from ingest.lifecycle import Retention
 from ingest.order import Newest
+from ingest.quota import Quota, Quotas
 from ingest.records import from_us, write_archive, write_dead_letters, write_ledger, write_progress
 from ingest.registry import Device, Registry, Series
 from ingest.session import Session, Stopped
@@ -44,6 +46,9 @@ log = structlog.get_logger("cityhub.hub")
 
 CHECKPOINT_EVERY_S = 10.0
 BEAT_EVERY_S = 1.0
+HEALTH_EVERY_S = 10.0
+AWAY_S = 5.0
+TAKEN_UP = 2_000
 LOOK_EVERY_S = 0.05
 REGISTRY_CHANNEL = "cityhub_registry"
 
@@ -60,6 +65,8 @@ class Plan:
     webhook_allow_private: bool = False
     client_id: str = "cityhub"
     retention: Retention = field(default_factory=Retention)
+    device_quota: Quota = quota.DEVICE
+    department_quota: Quota = quota.DEPARTMENT
 
 
 class Hub:
@@ -69,7 +76,7 @@ class Hub:
         self._plan, self._stopping = plan, stopping
         self._run_id = uuid4()
         self._counts: Counter[str] = Counter()
-        self._looked_at = 0.0
+        self._looked_at, self._took_at = 0.0, time.monotonic()
         self._beaten: tuple[float, int] = (time.monotonic(), 0)
         self._newest_us = 0
         self._registry, self._newest = Registry(self._look_again), Newest()
@@ -78,8 +85,11 @@ class Hub:
         self._inbox = Inbox(plan.mqtt_url, plan.client_id)
         self._alarms = Alarms(["log", "topic", *(["webhook"] if plan.webhook_url else [])])
         self._slots = Slots(self._registry, self._create)
-        self._clocks = Clocks()
-        self._assembler = Assembler(self._registry, self._slots, self._newest, self._clocks, self._ask)
+        self._clocks, self._quotas = Clocks(), Quotas(plan.device_quota, plan.department_quota)
+        self._assembler = Assembler(
+            self._registry, self._slots, self._quotas, self._newest, self._clocks, self._ask
+        )
+        self._health = Health(self._inbox, self._quotas, self._registry)
         self._latest, self._marks = Latest(), Marks()
         self._store = store.Store(
             plan.database_url,
@@ -92,6 +102,7 @@ class Hub:
                 write_progress,
                 self._latest.write,
                 self._marks.write,
+                held.write,
             ],
         )
         self._writer = Writer(self._store, self._inbox, self._committed)
@@ -102,7 +113,7 @@ class Hub:
         with ExitStack() as stack:
             stack.callback(self._session.close)
             self._session.run(lambda connection: self._alarms.register(connection, self._watches.versions))
-            self._meet(self._session.run(self._registry.refresh))
+            self._refresh()
             self._resume()
             self._session.run(lambda _: self._store.begin())
             stack.callback(self._store.close)
@@ -130,11 +141,12 @@ class Hub:
                 self._beat()
 
     def _pass_batches(self) -> None:
-        beat_at = saved_at = time.monotonic()
+        beat_at = saved_at = said_at = time.monotonic()
         while not self._stopping.is_set():
             if self._writer.fault is not None:
                 raise self._writer.fault
             messages = self._inbox.take(timeout_s=0.2)
+            self._allow_for_absence()
             if messages:
                 self._pass(self._assembler.assemble(messages))
             now = time.monotonic()
@@ -143,6 +155,12 @@ class Hub:
                 self._inbox.watch()
                 self._look_again()
                 self._beat()
+                if self._latest.behind:
+                    self._pass(Batch([]))  # nothing has come since: what is newest must be shown all the same
+                self._take_up_held()
+            if now - said_at >= HEALTH_EVERY_S:
+                said_at = now
+                self._session.run(self._health.say)
             if now - saved_at >= CHECKPOINT_EVERY_S and self._writer.drain():
                 saved_at = now
                 self._save()
@@ -153,6 +171,23 @@ class Hub:
         batch.count_flags()
         batch.events = self._changes(batch)
         self._writer.put(batch)
+
+    def _allow_for_absence(self) -> None:
+        """What nobody could take while hub, broker or database were away may come at once now."""
+        now = time.monotonic()
+        if self._inbox.connected:
+            away, self._took_at = now - self._took_at, now
+            if away > AWAY_S:
+                self._quotas.grant(away)
+
+    def _take_up_held(self) -> None:
+        """Pass those of the held messages whose turn has come."""
+        turns = self._quotas.turns(now_us(), TAKEN_UP)
+        if turns:
+            self._writer.drain()  # what is being written now may be among them
+            ids, messages = self._session.run(lambda connection: held.oldest(connection, turns))
+            if messages:
+                self._pass(self._assembler.assemble(messages, taken_up=ids))
 
     def _changes(self, batch: Batch) -> list[Change]:
         events = self._watches.observe(batch.rows, batch.newer, batch.late)
@@ -205,8 +240,17 @@ class Hub:
         if now - self._looked_at < LOOK_EVERY_S or not self._session.changed():
             return
         self._looked_at = now
-        self._meet(self._session.run(self._registry.refresh))
+        self._refresh()
         self._slots.forget()
+
+    def _refresh(self) -> None:
+        self._meet(self._session.run(self._registry.refresh))
+        stated = {
+            key: Quota(profile.quota.messages_per_s, profile.quota.burst)
+            for key, profile in self._registry.profiles.items()
+            if profile.quota
+        }
+        self._quotas.configure(self._registry.devices.values(), stated)
 
     def _create(self, wanted: set[tuple[Device, str]]) -> None:
         self._meet(self._session.run(lambda connection: self._registry.create(connection, wanted)))
@@ -240,6 +284,8 @@ class Hub:
             self._session.run(lambda connection, rows=rows: _upsert_latest(connection, rows))  # type: ignore[misc]
             fed += len(rows)
         self._watches.set_told(self._session.run(alarms.standing))
+        self._quotas.hold(self._session.run(held.waiting))
+        self._took_at -= self._session.run(store.seconds_since_last_run)
         log.info("resumed", checkpoint="newest" in saved, fed=fed)
 
     def _save(self) -> None:
@@ -261,6 +307,7 @@ class Hub:
             "readings_per_s": round((received - before) / max(now - before_s, 1e-3), 1),
             "newest_at": from_us(self._newest_us).isoformat() if self._newest_us else None,
             "queue": self._inbox.waiting,
+            "held": int(self._quotas.held.sum()),
             "connected": self._inbox.connected,
             "series": len(self._registry.series),
             "waits": self._writer.waits,

@@ -70,9 +70,11 @@ class Journal:
         # for only an agent that runs can empty the journal.
         self._segment: Path | None = None
         self._descriptor = -1
+        tails: Counter[str] = Counter()  # what cannot be read at the end of a boot's last file
         for segment in sorted(folder.glob("*.seg")):
             self._number = int(segment.name.split("-")[0])
-            self._open_segment(segment)
+            self._open_segment(segment, tails)
+        self.damaged += tails.total()
 
     def append(self, body: bytes) -> Record:
         """Keep one batch; when this returns it survives a crash. Raises JournalFull or JournalBroken."""
@@ -84,7 +86,16 @@ class Journal:
             size = HEAD.size + len(body)
             segment = self._segment_for(size)
             seq, offset = self._seq + 1, self._sizes[segment]
-            self._write(segment, HEAD.pack(MAGIC, len(body), _crc(seq, body), seq) + body, offset)
+            data = HEAD.pack(MAGIC, len(body), _crc(seq, body), seq) + body
+            try:
+                self._write(segment, data, offset)
+            except JournalFull:
+                if self._live[segment] or not offset:
+                    raise
+                # The disk is full before the segment is, and all in it is committed: this is its room.
+                offset = 0
+                self._cut(segment, offset)
+                self._write(segment, data, offset)
             self._seq = seq
             self._sizes[segment] = offset + size
             record = Record(self.boot, seq, segment, offset + HEAD.size, len(body))
@@ -185,11 +196,15 @@ class Journal:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 # After a failed fsync the page cache may claim what the disk has lost: never retry, never go on.
                 raise self._break(segment, error) from error
-            try:
-                os.ftruncate(self._descriptor, offset)
-            except OSError as worse:
-                raise self._break(segment, worse) from worse
+            self._cut(segment, offset)
             raise JournalFull("the disk under the journal is full") from error
+
+    def _cut(self, segment: Path, size: int) -> None:
+        try:
+            os.ftruncate(self._descriptor, size)
+        except OSError as error:
+            raise self._break(segment, error) from error
+        self._sizes[segment] = size
 
     def _break(self, segment: Path, error: OSError) -> JournalBroken:
         self._broken = f"{segment}: {error.strerror}"
@@ -216,10 +231,10 @@ class Journal:
             if not records:
                 del self._records[record.boot]
 
-    def _open_segment(self, segment: Path) -> None:
+    def _open_segment(self, segment: Path, tails: Counter[str]) -> None:
         data = segment.read_bytes()
         boot = segment.stem.split("-")[1]
-        end = unsound = 0
+        end, unsound = 0, tails[boot]
         found = self._records.setdefault(boot, deque())
         for offset, seq, length, sound in _scan(data):
             if not sound:
@@ -231,7 +246,7 @@ class Journal:
             self._live[segment] += 1
             found.append(Record(boot, seq, segment, offset + HEAD.size, length))
             end = offset + HEAD.size + length
-        self.damaged += unsound
+        tails[boot] = unsound
         if not found:
             del self._records[boot]
         if end == 0:
