@@ -11,6 +11,7 @@ import pytest
 from faults.rounds import rounds
 
 from edge import journal as journals
+from edge import segment
 from edge.journal import Journal
 
 RECORDS = 60
@@ -75,5 +76,5 @@ def test_damage_in_the_journal_costs_the_damaged_record_is_counted_and_spares_th
 def test_control_a_journal_without_checksums_is_caught(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journals, "_crc", lambda *_: crc32(b""))
+    monkeypatch.setattr(segment, "_crc", lambda *_: crc32(b""))
     assert differences(tmp_path, 50)
