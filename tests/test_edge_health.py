@@ -21,12 +21,13 @@ def test_an_edge_journal_that_has_dropped_readings_is_told_of(house: House) -> N
     )
     for second in range(20):  # before it may send: the way to the hub is shut
         agent.accept([("lamp-01/current", 1_790_000_000_000_000 + second, 1.0)])
+    dropped = agent.journal.dropped
+    assert dropped > 0
     health = Health(agent)
     health.start()
     agent.start()
     assert agent.publisher.wait_committed(60)
     alarm = "select level, value from alarm where rule = 'edge-dropped'"
-    wait_for(lambda: house.ask(alarm) == [(2, float(agent.journal.dropped))], "the alarm")
-    assert agent.journal.dropped > 0
+    wait_for(lambda: house.ask(alarm) == [(2, float(dropped))], "the alarm")
     health.close()
     agent.close()
