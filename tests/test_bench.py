@@ -40,6 +40,15 @@ def test_ingest_finds_every_reading_stored_exactly_once() -> None:
     assert found["exactly_once"]["batch_readings"] > 0
 
 
+def test_flood_counts_every_message_of_the_runaway_device_and_loses_none_of_the_others() -> None:
+    found = bench("flood", "--seconds", "2", "--runs", "1", "--rate", "200", "--devices", "50")
+    assert found["lost"] == 0
+    assert found["p99_ms"] > 0
+    told = found["runaway"]
+    assert told["stored"] + told["refused"] + told["held"] >= told["sent"] > 0
+    assert told["refused"] > 0
+
+
 class Said:
     """A database connection that answers every question with the same rows."""
 

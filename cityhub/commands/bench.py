@@ -25,9 +25,15 @@ class Name(StrEnum):
     COPY = "copy"
     INGEST = "ingest"
     LATENCY = "latency"
+    FLOOD = "flood"
 
 
-MODULES = {Name.COPY: "bench.copying", Name.INGEST: "bench.ingesting", Name.LATENCY: "bench.latency"}
+MODULES = {
+    Name.COPY: "bench.copying",
+    Name.INGEST: "bench.ingesting",
+    Name.LATENCY: "bench.latency",
+    Name.FLOOD: "bench.flooding",
+}
 
 
 def bench(
@@ -38,18 +44,21 @@ def bench(
         int, typer.Option(help="How many runs; the numbers are their medians.", min=1, max=50)
     ] = 3,
     devices: Annotated[
-        int | None, typer.Option(help="Simulated devices of ingest and latency.", min=10, max=200_000)
+        int | None, typer.Option(help="Simulated devices of ingest, latency and flood.", min=10, max=200_000)
     ] = None,
     rate: Annotated[
         float | None,
-        typer.Option(help="Background messages/s of latency; default: half of what is measured.", min=0),
+        typer.Option(
+            help="Background messages/s of latency and flood; default: half of what is measured.", min=0
+        ),
     ] = None,
 ) -> None:
     """Measure the hub on this machine, with services of its own in a temporary home.
 
     `copy`: a bare COPY into a table like `reading`. `ingest`: messages a second through the whole hub, committed and
     counted, from single devices and in edge batches, beside a bare COPY and the plain script that people write.
-    `latency`: from publish to the live stream, under half of that load.
+    `latency`: from publish to the live stream, under half of that load. `flood`: the same while one device sends a
+    hundred times its quota.
 
     Exits with 1 and prints no number when a reading that was sent is not stored exactly once.
     """
