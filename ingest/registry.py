@@ -19,6 +19,16 @@ NONE = 0
 """The slot of no series: series ids begin at 1."""
 
 
+def meaning(sender: str, name: str) -> tuple[str, str]:
+    """The device and metric that a name in a message of `sender` speaks of.
+
+    `metric` is the sender's own, `device/metric` another device's; what comes before the last colon of a SenML name is
+    the sensor's own prefix.
+    """
+    device, metric = name.split("/", 1) if "/" in name else (sender, name)
+    return device, re.split("[:/]", metric)[-1]
+
+
 @dataclass(frozen=True, slots=True)
 class Device:
     """A registered device; `area_m2` is of the zone that it counts."""
@@ -98,22 +108,19 @@ class Registry:
         return self.devices.get(key)
 
     def resolve(self, sender: Device, name: str) -> tuple[Device, str] | Refusal:
-        """The device and metric that a name in a message of `sender` means.
+        """The device and metric that a name in a message of `sender` means, or why it means nothing.
 
-        `metric` is the sender's own; `device/metric` speaks for a device registered behind the sender; what comes
-        before the last colon of a SenML name is the sensor's own prefix. The hub itself speaks for all devices.
+        A sender speaks for itself and the devices registered behind it; the hub itself speaks for all.
         """
-        device, metric, own = sender, name, sender.profile == HUB
-        if "/" in name:
-            key, metric = name.split("/", 1)
-            if key != sender.key:
-                behind = self.device(key)
-                if behind is None:
-                    return Refusal("unknown-device", f"{key:.80} is not registered")
-                if behind.gateway_id != sender.id and not own:
-                    return Refusal("not-its-gateway", f"{key} is not registered behind {sender.key}")
-                device = behind
-        metric = re.split("[:/]", metric)[-1]
+        device, own = sender, sender.key == HUB
+        key, metric = meaning(sender.key, name)
+        if key != sender.key:
+            behind = self.device(key)
+            if behind is None:
+                return Refusal("unknown-device", f"{key:.80} is not registered")
+            if behind.gateway_id != sender.id and not own:
+                return Refusal("not-its-gateway", f"{key} is not registered behind {sender.key}")
+            device = behind
         profile = self.profiles[device.profile]
         if metric in profile.metrics or metric in EDGE_METRICS or (own and metric in HUB_METRICS):
             return device, metric
