@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from api.access import SignedIn
 from api.database import Pool
-from api.paging import Cursor, Limit, Page, cursor, cut, place
+from api.paging import Cursor, Page, cursor, cut, place
 from api.problems import Problem
 from api.values import INT4, Instant, Moment, Number
 
@@ -19,6 +19,8 @@ router = APIRouter(tags=["readings"])
 DAY = timedelta(days=1)
 LONGEST = timedelta(days=5 * 366)
 MOST_BUCKETS = 20_000
+# More than other lists have: a day of a reading each minute is one page.
+Limit = Annotated[int, Query(ge=1, le=10_000, description="Items on one page.")]
 
 
 class Reading(BaseModel):
@@ -102,7 +104,7 @@ async def _raw(connection: AsyncConnection[DictRow], asked: dict[str, Any], limi
         asked,
     )
     rows, last = cut(await found.fetchall(), limit)
-    return Page(items=[Reading(**row) for row in rows], next=cursor(last["time"]) if last else None)
+    return Page[Reading](items=[Reading(**row) for row in rows], next=cursor(last["time"]) if last else None)
 
 
 async def _gathered(connection: AsyncConnection[DictRow], asked: dict[str, Any], limit: int) -> Page[Bucket]:
@@ -144,7 +146,7 @@ async def _gathered(connection: AsyncConnection[DictRow], asked: dict[str, Any],
         {**asked, "low": low, "high": high},
     )
     rows, last = cut(await found.fetchall(), limit)
-    return Page(items=[Bucket(**row) for row in rows], next=cursor(last["time"]) if last else None)
+    return Page[Bucket](items=[Bucket(**row) for row in rows], next=cursor(last["time"]) if last else None)
 
 
 async def _aggregated(
