@@ -72,7 +72,7 @@ class Rule(_Strict):
         return self
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # one is looked for among all, for every series
 class Version:
     """A rule as it was written, and the hash that names it."""
 
