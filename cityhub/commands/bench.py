@@ -26,6 +26,8 @@ class Name(StrEnum):
     INGEST = "ingest"
     LATENCY = "latency"
     FLOOD = "flood"
+    QUERY = "query"
+    FOOTPRINT = "footprint"
 
 
 MODULES = {
@@ -33,6 +35,8 @@ MODULES = {
     Name.INGEST: "bench.ingesting",
     Name.LATENCY: "bench.latency",
     Name.FLOOD: "bench.flooding",
+    Name.QUERY: "bench.querying",
+    Name.FOOTPRINT: "bench.footprint",
 }
 
 
@@ -52,6 +56,10 @@ def bench(
             help="Background messages/s of latency and flood; default: half of what is measured.", min=0
         ),
     ] = None,
+    rows: Annotated[
+        int | None, typer.Option(help="Readings stored for query; 100 M take 16 GB.", min=100_000)
+    ] = None,
+    series: Annotated[int | None, typer.Option(help="Series of footprint.", min=30, max=1_000_000)] = None,
 ) -> None:
     """Measure the hub on this machine, with services of its own in a temporary home.
 
@@ -59,8 +67,10 @@ def bench(
     counted, from single devices and in edge batches, beside a bare COPY and the plain script that people write.
     `latency`: from publish to the live stream, under half of that load. `flood`: the same while one device sends a
     hundred times its quota.
+    `latency`: from publish to the live stream, under half of that load. `query`: a day of one series and the newest
+    of all, out of 100 M readings, through the API and bare. `footprint`: memory with 100,000 series, time to start.
 
-    Exits with 1 and prints no number when a reading that was sent is not stored exactly once.
+    Exits with 1 and prints no number when a reading that was sent is not stored, or not answered, exactly once.
     """
     try:
         module = importlib.import_module(MODULES[name])
@@ -73,7 +83,7 @@ def bench(
         ) from error
     # What a bench has started and written must go with it, also when it is told to end.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    options = {"devices": devices, "rate": rate}
+    options = {"devices": devices, "rate": rate, "rows": rows, "series": series}
     given = {key: value for key, value in options.items() if value is not None and key in module.OPTIONS}
     try:
         if json or not err.is_terminal:
