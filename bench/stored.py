@@ -74,7 +74,7 @@ def _value(series: NDArray[np.int32] | int, minute: NDArray[np.int64] | int) -> 
 def fill(at: Rig, city: City) -> Rows:
     """Enrol the city and write its readings; returns the newest of each series. Raises Mismatch.
 
-    The index is built behind the load, which takes a third of the time; what stands at the end is the real schema.
+    The index is built behind the load, because that is faster; what stands at the end is the real schema.
     """
     devices = math.ceil(city.series / len(meters.METRICS))
     fleet.enrol(at, devices=devices)

@@ -519,6 +519,8 @@ def test_a_number_that_json_lacks_is_null(city: City) -> None:
     (latest,) = olga.get("/api/v1/latest?device=camera-1").json()["items"]
     assert latest["value"] is None
     assert latest["flag"] == 9
+    asked = {"series": str(city.series["count"]), "to": stamp(NOW)}
+    assert None in [each["value"] for each in olga.get("/api/v1/readings", params=asked).json()["items"]]
 
 
 def test_the_newest_of_all_series_in_columns_are_those_of_the_list(city: City) -> None:
