@@ -42,7 +42,7 @@ STRETCHES = st.lists(
 
 
 class Reference:
-    """One series, one reading after the other, as docs/checks.md puts it."""
+    """One series, one reading after the other, as docs/checks/anomaly.md puts it."""
 
     def __init__(self, offset_min: int, tuning: Tuning) -> None:
         self.offset, self.tuning = offset_min * 60 * SECOND, tuning

@@ -1,7 +1,7 @@
 """Anomalies: how far a reading lies outside what its hour usually has, in [0, 1], each reported when it begins.
 
 A slow level takes the trend away; what is left is held against a band per hour of the day, learnt apart for working
-days and weekends once there are enough of either. docs/checks.md has the formulas.
+days and weekends once there are enough of either. docs/checks/anomaly.md has the formulas.
 """
 
 from __future__ import annotations
