@@ -4,12 +4,13 @@ import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from bench import balance, meters
+from bench import balance, labelled, meters
 from bench.errors import Mismatch
 from bench.reader import Reader
 from bench.stored import City
@@ -51,6 +52,45 @@ def test_flood_counts_every_message_of_the_runaway_device_and_loses_none_of_the_
     told = found["runaway"]
     assert told["stored"] + told["refused"] + told["held"] >= told["sent"] > 0
     assert told["refused"] > 0
+
+
+RECORDINGS = Path(__file__).parents[2] / "shared"
+
+
+@pytest.mark.skipif(not RECORDINGS.is_dir(), reason="the labelled recordings are not beside the project")
+def test_anomaly_scores_the_labelled_recordings() -> None:
+    found = bench("anomaly", "--seconds", "1", "--runs", "1", "--data", str(RECORDINGS))
+    assert found["standard"] >= 70
+    assert found["perturbed"]["least"] >= 70
+    assert len(found["series"]) == 30
+    assert len(found["labels"]) == 4
+
+
+def test_anomaly_without_its_recordings_says_where_to_name_them(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "cityhub.cli", "bench", "anomaly", "--data", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=170,
+    )
+    assert done.returncode == 2
+    assert "Try: name their folder with --data" in " ".join(done.stderr.split())
+
+
+def test_marks_and_labels_agree_by_rows_and_by_events() -> None:
+    hour = labelled.NEAR_US
+    times = hour * np.array([0, 1, 2, 10, 11, 12, 30, 31, 50])
+    labels = np.array([1, 1, 0, 0, 0, 0, 1, 1, 0], np.bool_)
+    marks = np.array([0, 0, 1, 0, 1, 0, 0, 0, 1], np.bool_)
+    # Events: the label at 0-1 with the mark an hour after it; the label at 30-31 with none; marks at 11 and 50 alone.
+    assert (
+        labelled.event_agreement(times, labels, marks) == "precision 0.33 (1/3), recall 0.50 (1/2), F1 0.40"
+    )
+    assert labelled.event_agreement(times, labels, np.zeros(9, np.bool_)).startswith("precision 0.00 (0/0)")
+    assert (
+        labelled.agreement(labels[marks], marks[labels]) == "precision 0.00 (0/3), recall 0.00 (0/4), F1 0.00"
+    )
 
 
 class Said:

@@ -7,6 +7,7 @@ import json as json_format
 import signal
 import sys
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,6 +23,7 @@ err = Console(stderr=True, highlight=False)
 class Name(StrEnum):
     """The benches there are."""
 
+    ANOMALY = "anomaly"
     COPY = "copy"
     INGEST = "ingest"
     LATENCY = "latency"
@@ -31,6 +33,7 @@ class Name(StrEnum):
 
 
 MODULES = {
+    Name.ANOMALY: "bench.labelled",
     Name.COPY: "bench.copying",
     Name.INGEST: "bench.ingesting",
     Name.LATENCY: "bench.latency",
@@ -40,7 +43,7 @@ MODULES = {
 }
 
 
-def bench(
+def bench(  # noqa: PLR0917 -- the options of a command line
     name: Annotated[Name, typer.Argument(help="What to measure.")],
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
     seconds: Annotated[float, typer.Option(help="Length of one run.", min=1, max=600)] = 10.0,
@@ -60,9 +63,17 @@ def bench(
         int | None, typer.Option(help="Readings stored for query; 100 M take 16 GB.", min=100_000)
     ] = None,
     series: Annotated[int | None, typer.Option(help="Series of footprint.", min=30, max=1_000_000)] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the labelled recordings of anomaly; default: `shared` beside the project."
+        ),
+    ] = None,
 ) -> None:
     """Measure the hub on this machine, with services of its own in a temporary home.
 
+    `anomaly`: the score of the anomaly check on labelled recordings, by the benchmark's own scorer, beside published
+    detectors; how it holds with other constants and on series held out; readings a second.
     `copy`: a bare COPY into a table like `reading`. `ingest`: messages a second through the whole hub, committed and
     counted, from single devices and in edge batches, beside a bare COPY and the plain script that people write.
     `latency`: from publish to the live stream, under half of that load. `flood`: the same while one device sends a
@@ -83,7 +94,7 @@ def bench(
         ) from error
     # What a bench has started and written must go with it, also when it is told to end.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    options = {"devices": devices, "rate": rate, "rows": rows, "series": series}
+    options = {"devices": devices, "rate": rate, "rows": rows, "series": series, "data": data}
     given = {key: value for key, value in options.items() if value is not None and key in module.OPTIONS}
     try:
         if json or not err.is_terminal:
