@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from alerts import rule
+from alerts import rulebook
 from cityhub.settings import OperatorError
 
 app = typer.Typer(help="Rules: check what is written.", no_args_is_help=True)
@@ -29,7 +29,7 @@ def check(paths: Annotated[list[Path], typer.Argument(help="Rule files or folder
     for file in files:
         if not file.exists():
             raise OperatorError(f"no file {file}", "check the path")
-        version = rule.read(file)
+        version = rulebook.read(file)
         chosen = ", ".join(f"{name} {value}" for name, value in version.rule.applies_to if value)
         limits = ", ".join(
             f"{side} {name} {limit:g}"
