@@ -24,6 +24,8 @@ WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
 
 Level = Literal["blue", "yellow", "orange", "red"]
 LEVEL_NAMES: tuple[str, ...] = ("normal", "blue", "yellow", "orange", "red")
+NUMERALS: tuple[str, ...] = ("", "IV", "III", "II", "I")
+"""By level, as people are shown it."""
 
 Name = Annotated[str, Field(pattern=IDENTIFIER)]
 Positive = Annotated[float, Field(gt=0)]

@@ -34,7 +34,7 @@ class RuleError(ValueError):
         self.hint = hint
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # one is looked for among all, for every series
 class Version:
     """A rule as it was written, and the hash that names it."""
 

@@ -38,7 +38,8 @@ class Watches:
         self._series: NDArray[np.int32] = np.zeros(64, np.int32)
         self._rule: NDArray[np.int32] = np.zeros(64, np.int32)
         self._first: NDArray[np.int32] = np.full(1, -1, np.int32)
-        self._most = 1  # watches on one series
+        self._on: NDArray[np.int32] = np.zeros(1, np.int32)  # by slot: watches on the series
+        self._most = 1  # the greatest of these: the events that one row can bring about
         self._limits: NDArray[Any] = np.zeros(0, LIMITS)
         self._limits_of: dict[tuple[int, str | None], int] = {}
         self._schedules: NDArray[Any] = np.zeros(0, SCHEDULE)
@@ -51,7 +52,6 @@ class Watches:
         versions = applying(self.versions, subject)
         foreign = [version for version in versions if not version.rule.speaks_of_unit(subject.unit)]
         judging = [version for version in versions if version not in foreign]
-        self._most = max(self._most, len(judging))
         for version in judging:
             self.bind(self.versions.index(version), subject)
         return foreign
@@ -175,12 +175,15 @@ class Watches:
         self.states[self.count]["quiet"] = 1
         self._series[self.count], self._rule[self.count] = subject.slot, place
         self._first[subject.slot] = self.count
+        self._on[subject.slot] += 1
+        self._most = max(self._most, int(self._on[subject.slot]))
         self.count += 1
 
     def _reach(self, slot: int) -> None:
         if len(self._first) <= slot:
             room = max(slot + 1, 2 * len(self._first)) - len(self._first)
             self._first = np.pad(self._first, (0, room), constant_values=-1)
+            self._on = np.pad(self._on, (0, room))
 
     def _shared_limits(self, place: int, device: str) -> int:
         """The place of a rule's limits for a device; all devices without limits of their own share one."""

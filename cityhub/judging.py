@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
+import numpy as np
 import psycopg
 
 from alerts.alarms import Change
 from alerts.checks.trail import MOVES
 from alerts.rulebook import Subject
 from alerts.watch import Watches
+from edge.reading import READING, Rows
+from ingest.profile import Profile
 from ingest.records import from_us
 from ingest.registry import Series
 
@@ -34,6 +38,52 @@ def zones_of(connection: psycopg.Connection, series: list[int]) -> dict[int, fro
             (series,),
         )
     }
+
+
+def subjects(connection: psycopg.Connection) -> list[Subject]:
+    """Every series of devices in service, as rules see it."""
+    rows = connection.execute(
+        """select series.id, metric, profile, department.key, device.key, unit
+           from series join device on device.id = device_id join department on department.id = department_id
+           where retired_at is null order by device.key, metric"""
+    ).fetchall()
+    zones = zones_of(connection, [row[0] for row in rows])
+    return [
+        Subject(slot, metric, kind, department, device, zones.get(slot, frozenset()), unit)
+        for slot, metric, kind, department, device, unit in rows
+    ]
+
+
+def registered(connection: psycopg.Connection) -> list[Subject]:
+    """What every device in service may measure, whether it has sent anything yet or not; no slots."""
+    kinds = {
+        key: Profile.model_validate(body)
+        for key, body in connection.execute("select key, body from profile").fetchall()
+    }
+    return [
+        Subject(0, metric, kind, department, device, frozenset(zones), measured.unit)
+        for kind, department, device, zones in connection.execute(
+            """select profile, department.key, device.key,
+                      array(select zone.key from zone where zone.id = device.zone_id or zone.id in
+                            (select zone_id from device_zone where device_id = device.id))
+               from device join department on department.id = department_id
+               where retired_at is null order by device.key"""
+        ).fetchall()
+        for metric, measured in {**kinds[kind].metrics, **kinds[kind].derived}.items()
+    ]
+
+
+def stored(connection: psycopg.Connection, series: int, span: timedelta) -> Rows:
+    """The readings of a series within this span before now, by their time."""
+    return np.array(
+        connection.execute(
+            """select (extract(epoch from time) * 1000000)::bigint, series_id, value, flag from reading
+               where series_id = %s and time > now() - %s order by time""",
+            (series, span),
+            binary=True,
+        ).fetchall(),
+        READING,
+    )
 
 
 def change_of(watches: Watches, event: Any, row: Any) -> Change:
