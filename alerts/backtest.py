@@ -96,6 +96,7 @@ def judge(rows: Rows, newer: NDArray[np.bool_], versions: Sequence[Version], sub
     rows = rows.copy()
     rows["series"] = subject.slot
     watches = Watches(list(versions))
+    watches.reach(subject.slot)
     for place in range(len(versions)):
         watches.bind(place, subject)
     events = watches.observe(rows, newer, ~newer)

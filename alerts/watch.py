@@ -48,7 +48,7 @@ class Watches:
 
     def add(self, subject: Subject) -> list[Version]:
         """Bind the rules that apply to a series that is new here; returns those that do not judge its unit."""
-        self._reach(subject.slot)
+        self.reach(subject.slot)
         versions = applying(self.versions, subject)
         foreign = [version for version in versions if not version.rule.speaks_of_unit(subject.unit)]
         judging = [version for version in versions if version not in foreign]
@@ -153,7 +153,7 @@ class Watches:
 
     def bind(self, place: int, subject: Subject) -> None:
         """Let one version judge a series, whatever it says it applies to."""
-        self._reach(subject.slot)
+        self.reach(subject.slot)
         if self.count == len(self.watches):
             self.watches, self.states, self._series, self._rule = (
                 np.concatenate([array, np.zeros_like(array)])
@@ -179,7 +179,8 @@ class Watches:
         self._most = max(self._most, int(self._on[subject.slot]))
         self.count += 1
 
-    def _reach(self, slot: int) -> None:
+    def reach(self, slot: int) -> None:
+        """Make room for a series; the kernel must not meet one that is unknown here."""
         if len(self._first) <= slot:
             room = max(slot + 1, 2 * len(self._first)) - len(self._first)
             self._first = np.pad(self._first, (0, room), constant_values=-1)

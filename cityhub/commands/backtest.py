@@ -21,7 +21,7 @@ from cityhub.settings import OperatorError, Settings
 from edge.drivers.recording import read
 from ingest import profile
 
-out = Console(highlight=False, soft_wrap=True)
+out = Console(highlight=False, soft_wrap=True, markup=False)  # units have brackets
 
 SLOT = 1
 

@@ -26,7 +26,7 @@ from cityhub.settings import OperatorError, Settings
 from ingest import profile
 
 app = typer.Typer(help="Rules: check them, try them on the past, prove what they did.", no_args_is_help=True)
-out = Console(highlight=False, soft_wrap=True)
+out = Console(highlight=False, soft_wrap=True, markup=False)  # units have brackets
 
 MOST_PANELS = 6
 SPAN = re.compile(r"(\d+)([hdw])")
@@ -69,12 +69,12 @@ def check(
             out.print(f"  {'could judge' if known is None else 'judges'} {len(judged)}: {_names(judged)}")
         if not matching:
             out.print(
-                "  [yellow]Warning:[/] matches nothing; check metric, profile, department, zone and device for a wrong name"
+                "  Warning: matches nothing; check metric, profile, department, zone and device for a wrong name"
             )
         foreign = [subject for subject in matching if subject not in judged]
         if foreign:
             out.print(
-                f"  [yellow]Warning:[/] does not judge {_names(foreign)}: measured in"
+                f"  Warning: does not judge {_names(foreign)}: measured in"
                 f" {', '.join(sorted({subject.unit for subject in foreign}))}, the rule speaks of {rule.unit}"
             )
 
@@ -116,7 +116,7 @@ def backtest(
             )
         drawn = []
         for subject in matching:
-            out.print(f"[bold]{subject.device} {subject.metric}[/]")
+            out.print(f"{subject.device} {subject.metric}", style="bold")
             if not version.rule.speaks_of_unit(subject.unit):
                 out.print(f"  not judged: measured in {subject.unit}, the rule speaks of {version.rule.unit}")
                 continue
