@@ -52,7 +52,7 @@ def _draw(axes: Axes, panel: Panel) -> None:
     for side, level, limit in panel.limits:
         axes.axhline(limit, color=COLOURS[level], linewidth=0.9, linestyle="--")
         axes.annotate(
-            f"{NUMERALS[level]} {side} {limit:g}",
+            f"{NUMERALS[level]} {side} {limit:.4g}",
             (1.0, limit),
             xycoords=("axes fraction", "data"),
             xytext=(3, 0),
@@ -71,7 +71,7 @@ def _draw(axes: Axes, panel: Panel) -> None:
     axes.plot(_moments(np.array(paged, np.int64)), [top] * len(paged), "v", color="#14191d", markersize=6)
     axes.set_title(
         f"{panel.title}: {len(panel.outcome.episodes)} alarms (shaded in the colour of their highest level),"
-        f" {len(paged)} pages (triangles)",
+        f" {len(paged)} page{'s' if len(paged) != 1 else ''} (triangles)",
         loc="left",
         fontsize=10,
     )
