@@ -40,7 +40,7 @@ class Watches:
         self._first: NDArray[np.int32] = np.full(1, -1, np.int32)
         self._on: NDArray[np.int32] = np.zeros(1, np.int32)  # by slot: watches on the series
         self._most = 1  # the greatest of these: the events that one row can bring about
-        self._limits: NDArray[Any] = np.zeros(0, LIMITS)
+        self._limits: NDArray[Any] = np.zeros(8, LIMITS)
         self._limits_of: dict[tuple[int, str | None], int] = {}
         self._schedules: NDArray[Any] = np.zeros(0, SCHEDULE)
         self._trails, self._repeats = empty_trails(1), np.zeros(1, REPEAT)
@@ -94,12 +94,13 @@ class Watches:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """What the watches remember, by name of SAVED, to be saved."""
+        hashes = np.array([version.sha256.encode() for version in self.versions], "S64")
         saved = {}
         for name, (kept, places) in self._kept().items():
             having = np.flatnonzero(places >= 0)
             saved[name] = np.zeros(len(having), SAVED[name])
             saved[name]["series"], saved[name]["kept"] = self._series[having], kept[places[having]]
-            saved[name]["sha256"] = [self.rule_of(int(index)).sha256.encode() for index in having]
+            saved[name]["sha256"] = hashes[self._rule[having]]
         return saved
 
     def restore(self, saved: Mapping[str, NDArray[Any]]) -> None:
@@ -195,6 +196,8 @@ class Watches:
             if rule.schedule is not None:
                 schedule = len(self._schedules)
                 self._schedules = np.append(self._schedules, opening(rule.schedule))
-            self._limits = np.append(self._limits, bound(rule, own, schedule))
-            self._limits_of[place, own] = len(self._limits) - 1
+            here = self._limits_of[place, own] = len(self._limits_of)
+            if here == len(self._limits):
+                self._limits = np.concatenate([self._limits, np.zeros_like(self._limits)])
+            self._limits[here] = bound(rule, own, schedule)
         return self._limits_of[place, own]

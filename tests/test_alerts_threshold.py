@@ -567,3 +567,17 @@ def test_alerts_of_prometheus_stand_when_theirs_fire(name: str) -> None:
     assert {step: firing[step] for step in wanted} == {
         step: state == "firing" for step, state in wanted.items()
     }
+
+
+def test_a_value_that_is_no_number_moves_nothing_whatever_its_flag() -> None:
+    assert levels(version(above={"red": 3}), (0, 9), (1, math.nan, PASS), (2, 9)) == [(0, 4)]
+
+
+def test_many_devices_may_have_limits_of_their_own() -> None:
+    own = {f"river-{place}": {"above": {"red": place}} for place in range(1, 41)}
+    watched = Watches([version(above={"red": 1_000}, **{"for": own})])
+    for place in range(1, 42):
+        watched.add(Subject(place, "level", "gauge", "water", f"river-{place}"))
+    rows = np.array([(NOW, place, 20.0, PASS) for place in range(1, 42)], READING)
+    events = watched.observe(rows, np.ones(41, np.bool_), np.zeros(41, np.bool_))
+    assert rows["series"][events["row"]].tolist() == list(range(1, 21))

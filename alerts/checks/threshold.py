@@ -35,11 +35,8 @@ LIMITS = np.dtype(
         ("within", "i8"),  # the window of `times`
         ("rise", "f8", LEVELS),  # change within the trail's window; NaN: none
         ("fall", "f8", LEVELS),
-        (
-            "rise_from",
-            "f8",
-        ),  # a rise counts only at or above this value, a fall at or below the next; NaN: anywhere
-        ("fall_from", "f8"),
+        ("rise_from", "f8"),  # a rise counts only at or above this value; NaN: anywhere
+        ("fall_from", "f8"),  # a fall only at or below this one
         ("window", "i8"),
         ("schedule", "i4"),  # place in the array of schedules; -1: always
     ]
@@ -277,10 +274,9 @@ def _settle(watch: Any, state: Any, limit: Any, value: float) -> None:
             else:
                 high = min(high, below + limit["deadband"])
         else:
-            # The limit itself is part of the condition. Comparisons with NaN (no limit) are false.
-            last, first = np.nextafter(above, -np.inf), np.nextafter(below, np.inf)
-            high = min(high, last)
-            low = max(low, first)
+            # The limit itself is part of the condition. Where there is none, the second argument is NaN and not taken.
+            high = min(high, np.nextafter(above, -np.inf))
+            low = max(low, np.nextafter(below, np.inf))
     # A suspect value may lie beyond a limit that it may not cross.
     if not state["quiet"] or value < low or value > high:
         low, high = np.inf, -np.inf
