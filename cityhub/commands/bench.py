@@ -28,7 +28,7 @@ class Name(StrEnum):
     FLOOD = "flood"
     QUERY = "query"
     FOOTPRINT = "footprint"
-    FLOODS = "floods"
+    RIVERS = "rivers"
 
 
 MODULES = {
@@ -38,7 +38,7 @@ MODULES = {
     Name.FLOOD: "bench.flooding",
     Name.QUERY: "bench.querying",
     Name.FOOTPRINT: "bench.footprint",
-    Name.FLOODS: "bench.floods",
+    Name.RIVERS: "bench.rivers",
 }
 
 
@@ -71,7 +71,7 @@ def bench(
     hundred times its quota.
     `latency`: from publish to the live stream, under half of that load. `query`: a day of one series and the newest
     of all, out of 100 M readings, through the API and bare. `footprint`: memory with 100,000 series, time to start.
-    `floods`: pages before the crest, and false ones, of the rule for urban streams on recorded rivers.
+    `rivers`: pages before the crest, and false ones, of the rule for urban streams on recorded rivers.
 
     Exits with 1 and prints no number when a reading that was sent is not stored, or not answered, exactly once.
     """

@@ -1,4 +1,4 @@
-"""Floods: does the rule for urban streams page before the crest, and how often does it page for nothing."""
+"""Rivers: does the rule for urban streams page before the crest of a flood, and how often does it page for nothing."""
 
 from __future__ import annotations
 
