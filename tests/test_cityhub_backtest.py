@@ -119,6 +119,17 @@ def test_a_back_test_that_cannot_be_is_refused_with_a_way_out(
     assert hint in refused.value.hint
 
 
+def test_a_template_of_shares_is_tried_on_a_recording_by_saying_what_stands_for_0_and_1(
+    recording: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    backtest(recording, profile_key="river-gauge", metric="level", rules=[EXAMPLE], between=(1.0, 3.5))
+    said = capsys.readouterr().out
+    assert "alarms  2 raised; somebody would have been paged 1 time" in said
+    assert "3.5 m" in said
+    with pytest.raises(OperatorError, match=r"3\.5 and 1 are not usual and worst"):
+        backtest(recording, profile_key="river-gauge", metric="level", rules=[EXAMPLE], between=(3.5, 1.0))
+
+
 def test_an_empty_recording_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty.csv").write_text("time,value\n")
     with pytest.raises(OperatorError, match=r"empty\.csv has no readings"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -50,6 +51,13 @@ def backtest(  # noqa: PLR0917 -- each is an option of the command line
         float | None, typer.Option(min=0.0, help="Propose limits that give so many orange alarms a week.")
     ] = None,
     below: Annotated[bool, typer.Option("--below", help="Propose limits below instead of above.")] = False,
+    between: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            metavar="USUAL WORST",
+            help="The values that stand for 0 and 1, for a rule whose limits are shares.",
+        ),
+    ] = None,
     column: Annotated[
         str | None, typer.Option(help="The column of values, where it is not called value.")
     ] = None,
@@ -77,7 +85,9 @@ def backtest(  # noqa: PLR0917 -- each is an option of the command line
         unit=measured.unit if measured else "",
     )
     checks: dict[str, Any] = measured.checks.model_dump(exclude_none=True) if measured else {}
-    versions = chosen(rules or [], subject) if rules else _applying(given, subject) if measured else []
+    versions = (
+        chosen(rules or [], subject, between) if rules else _applying(given, subject) if measured else []
+    )
     rows, newer = recorded(samples, checks)
     outcome = judge(rows, newer, versions, subject)
     _say_rules(versions, profile_key)
@@ -99,15 +109,23 @@ def backtest(  # noqa: PLR0917 -- each is an option of the command line
         out.print(f"drawn   {picture}")
 
 
-def chosen(files: list[Path], subject: Subject) -> list[Version]:
+def chosen(files: list[Path], subject: Subject, between: tuple[float, float] | None) -> list[Version]:
     """Rules that a person named: they judge whatever they say they apply to, if they have limits for the device."""
-    versions = [rulebook.read(file) for file in files]
-    for version in versions:
+    versions = []
+    for version in map(rulebook.read, files):
         scales = version.rule.between
+        if between is not None and not between[0] < between[1]:
+            raise OperatorError(
+                f"{between[0]:g} and {between[1]:g} are not usual and worst",
+                "write the lower value first: --between 0.34 0.91",
+            )
+        if scales is not None and between is not None:
+            scales = {subject.device: between}
+        versions.append(replace(version, rule=version.rule.model_copy(update={"between": scales})))
         if scales is not None and subject.device not in scales:
             raise OperatorError(
                 f"{version.rule.rule} has limits for {', '.join(scales)}, not for {subject.device}",
-                f"choose one with --device, or add a line for {subject.device} to its `between`",
+                "choose one with --device, or say what is usual and what is worst with --between 0.34 0.91",
             )
         if not version.rule.speaks_of_unit(subject.unit):
             raise OperatorError(
