@@ -11,8 +11,8 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from alerts.rule import Version
-from alerts.watch import threshold_of
+from alerts.checks.threshold import KERNEL
+from alerts.rulebook import Version
 
 CHANNEL = "cityhub_alarm"
 """NOTIFY channel: carries the id of every new alarm transition."""
@@ -20,14 +20,20 @@ CHANNEL = "cityhub_alarm"
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A series moved from one level of a rule to another."""
+    """A series moved from one level of a rule to another, and what moved it."""
 
     version: Version
     series_id: int
+    from_level: int
     to_level: int
     at: datetime  # when the level was reached, by the readings' own time
-    reading_time: datetime  # with the series: the reading that moved it
+    reading_time: datetime  # with the series: the reading that tells of it
     value: float
+    threshold: float | None
+    held: int  # the levels that took part before, one bit each
+    moves: int  # how many readings have moved something since
+    moved_by: list[datetime]  # they, oldest first; no more than the kernel keeps
+    against: list[datetime]  # the readings that a rise or fall was measured from
 
 
 class Alarms:
@@ -38,21 +44,37 @@ class Alarms:
         self._version_ids: dict[str, int] = {}
 
     def register(self, connection: psycopg.Connection, versions: Sequence[Version]) -> None:
-        """Keep every version that may judge."""
-        for version in versions:
-            row = connection.execute(
-                """insert into rule_version (rule, sha256, body) values (%s, %s, %s)
-                   on conflict (rule, sha256) do update set rule = excluded.rule returning id""",
-                (version.rule.rule, version.sha256, Jsonb(version.body)),
-            ).fetchone()
-            if row is None:
-                raise RuntimeError("insert returned no row")
-            self._version_ids[version.sha256] = row[0]
+        """Keep every version that may judge. What stands of a rule that is in shadow now returns: nobody would end it."""
+        with connection.transaction(), connection.cursor() as cursor:
+            for version in versions:
+                cursor.execute(
+                    """insert into rule_version (rule, sha256, kernel, body) values (%s, %s, %s, %s)
+                       on conflict (rule, sha256, kernel) do update set rule = excluded.rule returning id""",
+                    (version.rule.rule, version.sha256, KERNEL, Jsonb(version.body)),
+                )
+                self._version_ids[version.sha256] = _only(cursor)
+            shadows = [version.rule.rule for version in versions if version.rule.mode == "shadow"]
+            cursor.execute(
+                """update alarm set level = 0, changed_at = now(), returned_at = now()
+                   from (select id, level from alarm where returned_at is null and rule = any(%s)) as before
+                   where alarm.id = before.id returning alarm.id, before.level""",
+                (shadows,),
+            )
+            for alarm_id, level in cursor.fetchall():
+                cursor.execute(
+                    """insert into alarm_transition (alarm_id, kind, from_level, to_level, at, comment)
+                       values (%s, 'returned', %s, 0, now(), 'the rule is in shadow mode now') returning id""",
+                    (alarm_id, level),
+                )
+                self._tell(cursor, _only(cursor))
 
     def write(self, cursor: psycopg.Cursor, changes: Sequence[Change]) -> None:
         """Write the changes, their transitions, and what is to be sent."""
         for change in changes:
-            self._write(cursor, change)
+            if change.version.rule.mode == "shadow":
+                cursor.execute(SHADOW, self._step(change) | {"from_level": change.from_level})
+            else:
+                self._write(cursor, change)
 
     def _write(self, cursor: psycopg.Cursor, change: Change) -> None:
         rule = change.version.rule.rule
@@ -64,9 +86,8 @@ class Alarms:
         from_level = standing[1] if standing else 0
         if from_level == change.to_level:
             return
-        threshold = threshold_of(change.version, change.to_level, change.value)
         moved = {
-            "level": change.to_level, "value": change.value, "threshold": threshold, "at": change.at,
+            "level": change.to_level, "value": change.value, "threshold": change.threshold, "at": change.at,
             "rule": rule, "series": change.series_id, "id": standing[0] if standing else None,
         }  # fmt: skip
         if standing is None:
@@ -82,14 +103,18 @@ class Alarms:
             kind = "escalated" if change.to_level > from_level else "lowered"
             cursor.execute(MOVE, moved)
         alarm_id = _only(cursor)
-        cursor.execute(
-            """insert into alarm_transition
-                  (alarm_id, kind, from_level, to_level, at, value, reading_time, rule_version_id)
-               values (%s, %s, %s, %s, %s, %s, %s, %s) returning id""",
-            (alarm_id, kind, from_level, change.to_level, change.at, change.value, change.reading_time,
-             self._version_ids[change.version.sha256]),
-        )  # fmt: skip
-        transition_id = _only(cursor)
+        cursor.execute(STEP, self._step(change) | {"alarm": alarm_id, "kind": kind, "from_level": from_level})
+        self._tell(cursor, _only(cursor))
+
+    def _step(self, change: Change) -> dict[str, Any]:
+        return {
+            "rule": change.version.rule.rule, "version": self._version_ids[change.version.sha256],
+            "series": change.series_id, "to_level": change.to_level, "at": change.at, "value": change.value,
+            "reading_time": change.reading_time, "held": change.held, "moved_by": change.moved_by,
+            "moves": change.moves, "against": change.against,
+        }  # fmt: skip
+
+    def _tell(self, cursor: psycopg.Cursor, transition_id: int) -> None:
         body = Jsonb(notice(cursor.connection, transition_id))
         cursor.executemany(
             "insert into outbox (transition_id, channel, body) values (%s, %s, %s)",
@@ -97,6 +122,19 @@ class Alarms:
         )
         cursor.execute("select pg_notify(%s, %s)", (CHANNEL, str(transition_id)))
 
+
+STEP = """
+insert into alarm_transition (alarm_id, kind, from_level, to_level, at, value, reading_time, rule_version_id,
+                              held, moved_by, moves, against)
+values (%(alarm)s, %(kind)s, %(from_level)s, %(to_level)s, %(at)s, %(value)s, %(reading_time)s, %(version)s,
+        %(held)s, %(moved_by)s, %(moves)s, %(against)s)
+returning id"""
+
+SHADOW = """
+insert into shadow_transition (rule, rule_version_id, series_id, from_level, to_level, at, value, reading_time,
+                               held, moved_by, moves, against)
+values (%(rule)s, %(version)s, %(series)s, %(from_level)s, %(to_level)s, %(at)s, %(value)s, %(reading_time)s,
+        %(held)s, %(moved_by)s, %(moves)s, %(against)s)"""
 
 # A density speaks of the zone that it counts; anything else of the smallest zone that its device stands in.
 RAISE = """
@@ -143,6 +181,17 @@ def standing(connection: psycopg.Connection) -> dict[tuple[int, str], int]:
         (series_id, rule): level
         for series_id, rule, level in connection.execute(
             "select series_id, rule, level from alarm where returned_at is null"
+        )
+    }
+
+
+def shadows(connection: psycopg.Connection) -> dict[tuple[int, str], int]:
+    """The level at which rules in shadow mode stand, by series and rule."""
+    return {
+        (series_id, rule): level
+        for series_id, rule, level in connection.execute(
+            """select distinct on (rule, series_id) series_id, rule, to_level from shadow_transition
+               order by rule, series_id, id desc"""
         )
     }
 

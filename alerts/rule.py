@@ -1,145 +1,236 @@
-"""Rules: thresholds as data, read from YAML, each version named by its hash."""
+"""The form of a rule: what it applies to, its limits by level, its delays, window, repeats and schedule."""
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
+import re
 from itertools import pairwise
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
-SHIPPED = Path(__file__).parent / "rules"
+from alerts.checks.trail import MOST_TIMES
+
 IDENTIFIER = r"^[a-z0-9][a-z0-9-]{0,63}$"
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
 
 Level = Literal["blue", "yellow", "orange", "red"]
 LEVEL_NAMES: tuple[str, ...] = ("normal", "blue", "yellow", "orange", "red")
+NUMERALS: tuple[str, ...] = ("", "IV", "III", "II", "I")
+"""By level, as people are shown it."""
+
+Name = Annotated[str, Field(pattern=IDENTIFIER)]
+Positive = Annotated[float, Field(gt=0)]
+Limit = dict[Level, float]
+Scales = dict[Name, tuple[float, float]]
+Hour = Annotated[int, Field(ge=0, le=24)]
 
 
-class RuleError(ValueError):
-    """A rule that cannot be used; `hint` says what to try."""
+class Strict(BaseModel):
+    """Unknown fields and infinite numbers are mistakes."""
 
-    def __init__(self, message: str, hint: str) -> None:
-        super().__init__(message)
-        self.hint = hint
-
-
-class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Selector(_Strict):
+class Selector(Strict):
     """Which series a rule speaks of: all that match what is given."""
 
-    metric: str
+    metric: str | None = None
     profile: str | None = None
     department: str | None = None
+    zone: str | None = None
     device: str | None = None
+    everything: bool = False
 
     @property
     def precision(self) -> int:
-        """The more is given, the more precise; a device beats a department, that a profile."""
-        return 4 * (self.device is not None) + 2 * (self.department is not None) + (self.profile is not None)
-
-
-class Rule(_Strict):
-    """Up to four levels above and below, in the metric's unit."""
-
-    rule: Annotated[str, Field(pattern=IDENTIFIER)]
-    title: str
-    source: str | None = None
-    applies_to: Selector
-    above: dict[Level, float] = {}
-    below: dict[Level, float] = {}
-    deadband: Annotated[float, Field(ge=0)] = 0
-    on_delay_s: Annotated[float, Field(ge=0)] = 0
-    off_delay_s: Annotated[float, Field(ge=0)] = 0
-    suspect_up_to: Literal["none", "blue", "yellow", "orange", "red"] = "orange"
+        """The more is given, the more precise; a device beats a zone, that a department, that a profile."""
+        named = (self.profile, self.department, self.zone, self.device)
+        return sum(1 << place for place, given in enumerate(named) if given is not None)
 
     @model_validator(mode="after")
-    def _in_order(self) -> Rule:
-        if not self.above and not self.below:
-            raise ValueError("give at least one threshold, above or below")
-        for side, sign in (("above", 1), ("below", -1)):
-            given = [(name, getattr(self, side)[name]) for name in LEVEL_NAMES if name in getattr(self, side)]
-            for (lower, first), (higher, second) in pairwise(given):
-                if sign * second <= sign * first:
-                    raise ValueError(f"{side}: {higher} ({second:g}) must lie beyond {lower} ({first:g})")
-        if self.above and self.below and min(self.above.values()) <= max(self.below.values()):
-            raise ValueError("above must begin higher than below: between them lies what is normal")
+    def _meant(self) -> Selector:
+        if self.metric is None and not (self.everything and self.precision == 0):
+            raise ValueError(
+                "name the metric that the limits are for; a rule that shall judge every series of the city"
+                " says `everything: true` and nothing else"
+            )
+        if self.metric is not None and self.everything:
+            raise ValueError("everything: true stands alone; leave it out, or leave out the metric")
         return self
 
 
-@dataclass(frozen=True, slots=True, eq=False)  # one is looked for among all, for every series
-class Version:
-    """A rule as it was written, and the hash that names it."""
+class Change(Strict):
+    """How much a value may rise or fall within a window, by level, in the metric's unit."""
 
-    rule: Rule
-    body: dict[str, Any]
-    sha256: str
+    within_s: Positive
+    beyond: float | None = None
+    """A rise counts only where the value is at or above this, a fall only at or below it."""
+    blue: Positive | None = None
+    yellow: Positive | None = None
+    orange: Positive | None = None
+    red: Positive | None = None
 
+    @property
+    def limits(self) -> Limit:
+        """The limit of each level that has one."""
+        return {name: limit for name in LEVEL_NAMES[1:] if (limit := getattr(self, name)) is not None}  # type: ignore[misc]
 
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """What a rule may know of a series."""
-
-    slot: int
-    metric: str
-    profile: str
-    department: str
-    device: str
-
-
-def load(*folders: Path) -> list[Version]:
-    """Read every rule of the folders; raises RuleError naming the file and what was wanted."""
-    versions: dict[str, Version] = {}
-    for folder in folders:
-        if not folder.is_dir():
-            raise RuleError(f"{folder} is no folder", "name the folder that holds your rules (*.yaml)")
-        here: dict[str, Path] = {}
-        for path in sorted(folder.glob("*.yaml")):
-            version = read(path)
-            name = version.rule.rule
-            if name in here:
-                raise RuleError(f"{path}: rule: {here[name]} has the name {name} too", "give it another name")
-            here[name] = path
-            versions[name] = version  # a later folder may replace a shipped rule by its name
-    return list(versions.values())
+    @model_validator(mode="after")
+    def _in_order(self) -> Change:
+        if not self.limits:
+            raise ValueError("give at least one level a limit, like orange: 0.5")
+        _ascend(self.limits, 1)
+        return self
 
 
-def read(path: Path) -> Version:
-    """Read one rule."""
-    text = path.read_bytes()
-    try:
-        body = yaml.safe_load(text)
-        rule = Rule.model_validate(body)
-    except yaml.YAMLError as error:
-        raise RuleError(f"{path}: not YAML: {error}", "check indentation and quotes") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "rule"
-        raise RuleError(
-            f"{path}: {where}: {first['msg']}", f"see the rules in {SHIPPED} for the form"
-        ) from error
-    return Version(rule, body, hashlib.sha256(text).hexdigest())
+class Repeat(Strict):
+    """A condition counts when it has come `times` times within the window."""
+
+    times: Annotated[int, Field(ge=2, le=MOST_TIMES)]
+    within_s: Positive
 
 
-def applying(versions: list[Version], subject: Subject) -> list[Version]:
-    """The rules for one series: of all that match, the most precise."""
-    matching = [
-        version
-        for version in versions
-        if all(
-            wanted is None or wanted == having
-            for wanted, having in (
-                (version.rule.applies_to.metric, subject.metric),
-                (version.rule.applies_to.profile, subject.profile),
-                (version.rule.applies_to.department, subject.department),
-                (version.rule.applies_to.device, subject.device),
+class Schedule(Strict):
+    """When the rule is open, on a clock of one fixed offset; outside no condition is met."""
+
+    utc_offset: str
+    hours: list[tuple[Hour, Hour]] = [(0, 24)]
+    weekdays: list[Weekday] = list(WEEKDAYS)
+    months: list[Annotated[int, Field(ge=1, le=12)]] = list(range(1, 13))
+
+    @property
+    def offset_s(self) -> int:
+        """The offset in seconds."""
+        hours, minutes = self.utc_offset[1:].split(":")
+        return (-1 if self.utc_offset[0] == "-" else 1) * (int(hours) * 3600 + int(minutes) * 60)
+
+    @field_validator("utc_offset", mode="before")
+    @classmethod
+    def _an_offset(cls, given: Any) -> Any:
+        if not isinstance(given, str) or not re.fullmatch(r"[+-](0\d|1[0-4]):[0-5]\d", given):
+            raise ValueError('write the offset of the local clock in quotes, like "+08:00"')
+        return given
+
+    @model_validator(mode="after")
+    def _opens(self) -> Schedule:
+        if not (self.hours and self.weekdays and self.months):
+            raise ValueError("an empty list leaves no time at which the rule is open; leave the field out")
+        for first, end in self.hours:
+            if first == end:
+                raise ValueError(
+                    f"hours: [{first}, {end}] is no time; write [from, to], the whole day is [0, 24]"
+                )
+        return self
+
+
+class Limits(Strict):
+    """The limits of a series, in the metric's unit, or as shares where the rule says `between`."""
+
+    above: Limit = {}
+    below: Limit = {}
+    rise: Change | None = None
+    fall: Change | None = None
+    deadband: Annotated[float, Field(ge=0)] = 0
+
+    @field_validator("above", "below")
+    @classmethod
+    def _in_order(cls, given: Limit, info: ValidationInfo) -> Limit:
+        _ascend(given, -1 if info.field_name == "below" else 1)
+        above = info.data.get("above")
+        if info.field_name == "below" and given and above and min(above.values()) <= max(given.values()):
+            raise ValueError("must end lower than above begins: between them lies what is normal")
+        return given
+
+    @field_validator("fall")
+    @classmethod
+    def _one_window(cls, given: Change | None, info: ValidationInfo) -> Change | None:
+        rise = info.data.get("rise")
+        if given and rise and given.within_s != rise.within_s:
+            raise ValueError(
+                f"rise and fall look back over one window: give both within_s: {rise.within_s:g}"
             )
-        )
-    ]
-    best = max((version.rule.applies_to.precision for version in matching), default=0)
-    return [version for version in matching if version.rule.applies_to.precision == best]
+        return given
+
+
+class Own(Limits):
+    """Limits of a single device: what is given stands in place of the rule's own."""
+
+
+class Rule(Limits):
+    """Up to four levels above and below, and of rise and fall."""
+
+    rule: Name
+    title: str
+    source: str | None = None
+    mode: Literal["live", "shadow"] = "live"
+    applies_to: Selector
+    unit: str | None = None
+    """UCUM; a series in another unit is not judged."""
+    between: Scales | None = None
+    """By device, the values that stand for 0 and 1: every limit is then a share of the way from one to the other."""
+    single: Annotated[dict[Name, Own], Field(alias="for")] = {}
+    """By device, limits that stand in place of the rule's own."""
+    on_delay_s: Annotated[float, Field(ge=0)] = 0
+    off_delay_s: Annotated[float, Field(ge=0)] = 0
+    repeat: Repeat | None = None
+    schedule: Schedule | None = None
+    suspect_up_to: Literal["none", "blue", "yellow", "orange", "red"] = "orange"
+
+    @field_validator("between")
+    @classmethod
+    def _upward(cls, given: Scales | None) -> Scales | None:
+        for device, (usual, worst) in (given or {}).items():
+            if not usual < worst:
+                raise ValueError(f"{device}: write [usual, worst], the lower value first")
+        return given
+
+    @field_validator("single")
+    @classmethod
+    def _fits(cls, given: dict[str, Own], info: ValidationInfo) -> dict[str, Own]:
+        for device, own in given.items():
+            try:
+                _merged(info.data, own)
+            except ValidationError as error:
+                fault = error.errors()[0]
+                said = fault["msg"].removeprefix("Value error, ")
+                raise ValueError(
+                    f"{device}: with the rule's other limits, {fault['loc'][0]}: {said}"
+                ) from error
+        return given
+
+    @model_validator(mode="after")
+    def _limited(self) -> Rule:
+        if not (self.above or self.below or self.rise or self.fall or self.single):
+            raise ValueError("give at least one limit: above, below, rise or fall")
+        return self
+
+    def limits_of(self, device: str | None) -> Limits:
+        """The limits for a device: its own where `for` names them, else the rule's."""
+        return _merged(self.__dict__, self.single.get(device or "", Own()))
+
+    def speaks_of_unit(self, unit: str) -> bool:
+        """Whether the limits mean something for values in this unit; "" is not known."""
+        return self.unit is None or unit in {"", self.unit}
+
+
+def _merged(rule: dict[str, Any], own: Own) -> Limits:
+    """A rule's limits with a device's own in their place; raises ValidationError where they make no sense together."""
+    given = {name: rule[name] for name in Limits.model_fields if name in rule}
+    return Limits.model_validate({**given, **{name: getattr(own, name) for name in own.model_fields_set}})
+
+
+def _ascend(limits: Limit, sign: int) -> None:
+    """Refuse limits that do not grow with the level; raises ValueError."""
+    given = [(name, limits[name]) for name in LEVEL_NAMES if name in limits]
+    for (lower, first), (higher, second) in pairwise(given):
+        if sign * second <= sign * first:
+            raise ValueError(f"{higher} ({second:g}) must lie beyond {lower} ({first:g})")

@@ -2,49 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alerts.checks.threshold import EVENT, LEVELS, STATE_FIELDS, WATCH, observe
-from alerts.rule import LEVEL_NAMES, Subject, Version, applying
+from alerts.bound import bound, opening
+from alerts.checks.schedule import SCHEDULE
+from alerts.checks.threshold import EVENT, LIMITS, STATE, WATCH, observe
+from alerts.checks.trail import REPEAT, TRAIL, empty_trails, remember
+from alerts.rulebook import Subject, Version, applying
 from edge.reading import Rows
 
-SAVED = np.dtype(
-    [
-        ("sha256", "S64"),
-        ("series", "i4"),
-        *((name, WATCH[name].base, WATCH[name].shape) for name in STATE_FIELDS),
-    ]
-)
+OF = [("sha256", "S64"), ("series", "i4")]
+SAVED = {
+    "watches": np.dtype([*OF, ("kept", STATE)]),
+    "trails": np.dtype([*OF, ("kept", TRAIL)]),
+    "repeats": np.dtype([*OF, ("kept", REPEAT)]),
+}
+"""What is saved: of every watch its state, and apart from it what few have."""
 
 
 class Watches:
-    """Every rule on every series that it applies to, and where each stands."""
+    """Every rule on every series that it applies to, and where each stands.
+
+    What every reading touches is small and apart from what is rarely needed; the arrays grow by doubling.
+    """
 
     def __init__(self, versions: list[Version]) -> None:
         self.versions = versions
         self.watches: NDArray[Any] = np.zeros(64, WATCH)
+        self.states: NDArray[Any] = np.zeros(64, STATE)
         self.count = 0
+        self._series: NDArray[np.int32] = np.zeros(64, np.int32)
+        self._rule: NDArray[np.int32] = np.zeros(64, np.int32)
         self._first: NDArray[np.int32] = np.full(1, -1, np.int32)
-        self._most = 1  # watches on one series
+        self._on: NDArray[np.int32] = np.zeros(1, np.int32)  # by slot: watches on the series
+        self._most = 1  # the greatest of these: the events that one row can bring about
+        self._limits: NDArray[Any] = np.zeros(8, LIMITS)
+        self._limits_of: dict[tuple[int, str | None], int] = {}
+        self._schedules: NDArray[Any] = np.zeros(0, SCHEDULE)
+        self._trails, self._repeats = empty_trails(1), np.zeros(1, REPEAT)
+        self._trail_count = self._repeat_count = 0
 
-    def add(self, subject: Subject) -> None:
-        """Bind the rules that apply to a series that is new here."""
-        if len(self._first) <= subject.slot:
-            room = max(subject.slot + 1, 2 * len(self._first)) - len(self._first)
-            self._first = np.pad(self._first, (0, room), constant_values=-1)
+    def add(self, subject: Subject) -> list[Version]:
+        """Bind the rules that apply to a series that is new here; returns those that do not judge its unit."""
+        self.reach(subject.slot)
         versions = applying(self.versions, subject)
-        self._most = max(self._most, len(versions))
-        for version in versions:
-            if self.count == len(self.watches):
-                self.watches = np.concatenate([self.watches, np.zeros(self.count, WATCH)])
-            self.watches[self.count] = _bound(
-                version, self.versions.index(version), subject.slot, self._first[subject.slot]
-            )
-            self._first[subject.slot] = self.count
-            self.count += 1
+        foreign = [version for version in versions if not version.rule.speaks_of_unit(subject.unit)]
+        judging = [version for version in versions if version not in foreign]
+        for version in judging:
+            self.bind(self.versions.index(version), subject)
+        return foreign
 
     def observe(self, rows: Rows, newer: NDArray[np.bool_], late: NDArray[np.bool_]) -> NDArray[Any]:
         """Feed rows; returns an array of EVENT."""
@@ -58,57 +68,136 @@ class Watches:
             late,
             self._first,
             self.watches,
+            self.states,
+            self._limits,
+            self._trails,
+            self._repeats,
+            self._schedules,
             events,
         )
         return events[:found]
 
     def rule_of(self, watch: int) -> Version:
         """The rule version behind an event."""
-        return self.versions[int(self.watches["rule"][watch])]
+        return self.versions[int(self._rule[watch])]
 
-    def state(self) -> NDArray[Any]:
-        """What each watch remembers, with its series and rule hash, to be saved."""
-        saved = np.zeros(self.count, SAVED)
-        for field in ("series", *STATE_FIELDS):
-            saved[field] = self.watches[field][: self.count]
-        saved["sha256"] = [self.rule_of(index).sha256.encode() for index in range(self.count)]
+    def threshold_of(self, watch: int, level: int, value: float) -> float | None:
+        """The limit of a level that a value at it has passed; None where it rose or fell too fast instead."""
+        limits = self._limits[self.watches["limits"][watch]]
+        if level == 0:
+            return None
+        above, below = float(limits["above"][level - 1]), float(limits["below"][level - 1])
+        nearer = above if not abs(value - above) > abs(value - below) else below
+        passed = value >= above - limits["deadband"] or value <= below + limits["deadband"]
+        changes = limits["rise"][level - 1] > 0 or limits["fall"][level - 1] > 0
+        return None if np.isnan(nearer) or (changes and not passed) else nearer
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """What the watches remember, by name of SAVED, to be saved."""
+        hashes = np.array([version.sha256.encode() for version in self.versions], "S64")
+        saved = {}
+        for name, (kept, places) in self._kept().items():
+            having = np.flatnonzero(places >= 0)
+            saved[name] = np.zeros(len(having), SAVED[name])
+            saved[name]["series"], saved[name]["kept"] = self._series[having], kept[places[having]]
+            saved[name]["sha256"] = hashes[self._rule[having]]
         return saved
 
-    def restore(self, saved: NDArray[Any]) -> None:
+    def restore(self, saved: Mapping[str, NDArray[Any]]) -> None:
         """Take up what `state` gave; a watch whose rule has changed begins anew."""
-        if saved.dtype != SAVED:
+        if any(name not in saved or saved[name].dtype != dtype for name, dtype in SAVED.items()):
             return
-        places = {(int(row["series"]), row["sha256"].decode()): place for place, row in enumerate(saved)}
+        places = {
+            (int(self._series[index]), self.rule_of(index).sha256): index for index in range(self.count)
+        }
+        for name, (kept, place_of) in self._kept().items():
+            for row in saved[name]:
+                index = places.get((int(row["series"]), row["sha256"].decode()))
+                if index is not None:
+                    kept[place_of[index]] = row["kept"]
+        self._unsettle()
+
+    def _kept(self) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
+        """By name of SAVED: what is remembered, and by watch its place there; -1: none."""
+        watches = self.watches[: self.count]
+        return {
+            "watches": (self.states, np.arange(self.count)),
+            "trails": (self._trails, watches["trail"]),
+            "repeats": (self._repeats, watches["repeat"]),
+        }
+
+    def _unsettle(self) -> None:
+        """Make the bands empty; the next reading of each watch lays its band anew."""
+        self.watches["low"], self.watches["high"] = np.inf, -np.inf
+
+    def begin(self, watch: int, held: int, told: int) -> None:
+        """Let a watch stand as if the levels `held` (one bit each) had taken part for long, and `told` had been told."""
+        self.states[watch] = np.zeros((), STATE)
+        state = self.states[watch]
+        state["met"] = state["active"] = state["held"] = held
+        state["level"], state["told"], state["quiet"] = held.bit_length(), told, 1
+        if self.watches["repeat"][watch] >= 0:
+            self._repeats["crossed"][self.watches["repeat"][watch]] = held
+
+    def remember(self, watch: int, time: int, value: float) -> None:
+        """Take a sound value as one from which a rise or fall may be measured, and as nothing else."""
+        window = self._limits["window"][self.watches["limits"][watch]]
+        remember(self._trails[self.watches["trail"][watch]], window, time, value)
+
+    def set_told(self, standing: dict[tuple[int, str], int], mode: str = "live") -> None:
+        """What was told of the rules of a mode, by series and rule: events go on from there."""
         for index in range(self.count):
-            place = places.get((int(self.watches["series"][index]), self.rule_of(index).sha256))
-            if place is not None:
-                for field in STATE_FIELDS:
-                    self.watches[field][index] = saved[field][place]
+            rule = self.rule_of(index).rule
+            if rule.mode == mode:
+                self.states["told"][index] = standing.get((int(self._series[index]), rule.rule), 0)
+        self._unsettle()
 
-    def set_told(self, standing: dict[tuple[int, str], int]) -> None:
-        """What the alarms in the database say, by series and rule: events go on from there."""
-        for index in range(self.count):
-            key = (int(self.watches["series"][index]), self.rule_of(index).rule.rule)
-            self.watches["told"][index] = standing.get(key, 0)
+    def bind(self, place: int, subject: Subject) -> None:
+        """Let one version judge a series, whatever it says it applies to."""
+        self.reach(subject.slot)
+        if self.count == len(self.watches):
+            self.watches, self.states, self._series, self._rule = (
+                np.concatenate([array, np.zeros_like(array)])
+                for array in (self.watches, self.states, self._series, self._rule)
+            )
+        rule = self.versions[place].rule
+        watch = self.watches[self.count]
+        watch["low"], watch["high"] = np.inf, -np.inf
+        watch["next"], watch["limits"] = self._first[subject.slot], self._shared_limits(place, subject.device)
+        watch["trail"] = watch["repeat"] = -1
+        if (self._limits[watch["limits"]]["window"]) > 0:
+            watch["trail"], self._trail_count = self._trail_count, self._trail_count + 1
+            if self._trail_count > len(self._trails):
+                self._trails = np.concatenate([self._trails, empty_trails(len(self._trails))])
+        if rule.repeat is not None:
+            watch["repeat"], self._repeat_count = self._repeat_count, self._repeat_count + 1
+            if self._repeat_count > len(self._repeats):
+                self._repeats = np.concatenate([self._repeats, np.zeros_like(self._repeats)])
+        self.states[self.count]["quiet"] = 1
+        self._series[self.count], self._rule[self.count] = subject.slot, place
+        self._first[subject.slot] = self.count
+        self._on[subject.slot] += 1
+        self._most = max(self._most, int(self._on[subject.slot]))
+        self.count += 1
 
+    def reach(self, slot: int) -> None:
+        """Make room for a series; the kernel must not meet one that is unknown here."""
+        if len(self._first) <= slot:
+            room = max(slot + 1, 2 * len(self._first)) - len(self._first)
+            self._first = np.pad(self._first, (0, room), constant_values=-1)
+            self._on = np.pad(self._on, (0, room))
 
-def threshold_of(version: Version, level: int, value: float) -> float | None:
-    """The limit that a value at a level has passed."""
-    above: float | None = dict(version.rule.above).get(LEVEL_NAMES[level])  # type: ignore[call-overload]
-    below: float | None = dict(version.rule.below).get(LEVEL_NAMES[level])  # type: ignore[call-overload]
-    if above is None or below is None:
-        return above if below is None else below
-    return above if abs(value - above) < abs(value - below) else below
-
-
-def _bound(version: Version, place: int, slot: int, following: int) -> NDArray[Any]:
-    rule = version.rule
-    watch = np.zeros((), WATCH)
-    watch["series"], watch["next"], watch["rule"] = slot, following, place
-    for side in ("above", "below"):
-        given = getattr(rule, side)
-        watch[side] = [given.get(name, np.nan) for name in LEVEL_NAMES[1 : LEVELS + 1]]
-    watch["deadband"] = rule.deadband
-    watch["on_delay"], watch["off_delay"] = round(rule.on_delay_s * 1e6), round(rule.off_delay_s * 1e6)
-    watch["suspect_up_to"] = ("none", *LEVEL_NAMES[1:]).index(rule.suspect_up_to)
-    return watch
+    def _shared_limits(self, place: int, device: str) -> int:
+        """The place of a rule's limits for a device; all devices without limits of their own share one."""
+        rule = self.versions[place].rule
+        own = device if device in rule.single or rule.between is not None else None
+        if (place, own) not in self._limits_of:
+            schedule = -1
+            if rule.schedule is not None:
+                schedule = len(self._schedules)
+                self._schedules = np.append(self._schedules, opening(rule.schedule))
+            here = self._limits_of[place, own] = len(self._limits_of)
+            if here == len(self._limits):
+                self._limits = np.concatenate([self._limits, np.zeros_like(self._limits)])
+            self._limits[here] = bound(rule, own, schedule)
+        return self._limits_of[place, own]

@@ -9,7 +9,20 @@ from collections.abc import Callable
 import structlog
 import typer
 
-from cityhub.commands import account, bench, decode, demo, device, field, ledger, replay, rule, up, zone
+from cityhub.commands import (
+    account,
+    backtest,
+    bench,
+    decode,
+    demo,
+    device,
+    field,
+    ledger,
+    replay,
+    rule,
+    up,
+    zone,
+)
 
 OPERATORS_FAULTS = {
     errno.EACCES: "give this user the right to write there, or choose another directory with CITYHUB_HOME",
@@ -34,6 +47,7 @@ app.command("migrate")(up.migrate)
 app.add_typer(field.edge, name="edge")
 app.add_typer(field.sim, name="sim")
 app.command("replay")(replay.replay)
+app.command("backtest")(backtest.backtest)
 app.command("decode")(decode.decode)
 app.add_typer(device.app, name="device")
 app.add_typer(zone.app, name="zone")

@@ -16,12 +16,13 @@ import psycopg
 import structlog
 from psycopg.types.json import Jsonb
 
-from alerts import alarms, rule, webhook
+from alerts import alarms, rulebook, webhook
 from alerts.alarms import Alarms, Change
 from alerts.checks.quality import Quality
 from alerts.notifier import Notice, Notifier
-from alerts.rule import Subject
+from alerts.rule import LEVEL_NAMES
 from alerts.watch import Watches
+from cityhub.judging import change_of, subject_of, zones_of
 from cityhub.topics import AlarmTopics
 from edge.reading import Rows, now_us
 from ingest import checkpoint, held, quota, store
@@ -59,7 +60,7 @@ class Plan:
 
     database_url: str
     mqtt_url: str
-    rule_folders: tuple[Path, ...] = (rule.SHIPPED,)
+    rule_folders: tuple[Path, ...] = (rulebook.SHIPPED,)
     webhook_url: str = ""
     webhook_secret: str = ""
     webhook_allow_private: bool = False
@@ -80,7 +81,7 @@ class Hub:
         self._beaten: tuple[float, int] = (time.monotonic(), 0)
         self._newest_us = 0
         self._registry, self._newest = Registry(self._look_again), Newest()
-        self._quality, self._watches = Quality(), Watches(rule.load(*plan.rule_folders))
+        self._quality, self._watches = Quality(), Watches(rulebook.load(*plan.rule_folders))
         self._session = Session(plan.database_url, stopping, REGISTRY_CHANNEL)
         self._inbox = Inbox(plan.mqtt_url, plan.client_id)
         self._alarms = Alarms(["log", "topic", *(["webhook"] if plan.webhook_url else [])])
@@ -192,17 +193,7 @@ class Hub:
     def _changes(self, batch: Batch) -> list[Change]:
         events = self._watches.observe(batch.rows, batch.newer, batch.late)
         rows = batch.rows[events["row"]]
-        return [
-            Change(
-                self._watches.rule_of(event["watch"]),
-                int(row["series"]),
-                int(event["to_level"]),
-                from_us(int(event["at"])),
-                from_us(int(row["time"])),
-                float(row["value"]),
-            )
-            for event, row in zip(events, rows, strict=True)
-        ]
+        return [change_of(self._watches, event, row) for event, row in zip(events, rows, strict=True)]
 
     def _write_alarms(self, cursor: psycopg.Cursor, batch: Batch) -> None:
         self._alarms.write(cursor, batch.events)
@@ -257,13 +248,21 @@ class Hub:
 
     def _meet(self, fresh: list[Series]) -> None:
         """Give series that are new to this process their place in the kernels' arrays."""
+        if not fresh:
+            return
+        zones = self._session.run(lambda connection: zones_of(connection, [series.id for series in fresh]))
         for series in fresh:
-            device = series.device
             self._newest.reach(series.id)
             self._quality.configure(series.id, series.measured.checks.model_dump(exclude_none=True))
-            self._watches.add(
-                Subject(series.id, series.metric, device.profile, device.department, device.key)
-            )
+            for version in self._watches.add(subject_of(series, zones.get(series.id, frozenset()))):
+                log.warning(
+                    "rule does not judge a series: its limits are in another unit",
+                    rule=version.rule.rule,
+                    device=series.device.key,
+                    metric=series.metric,
+                    rule_unit=version.rule.unit,
+                    series_unit=series.measured.unit,
+                )
 
     def _resume(self) -> None:
         """Take up where the last run's commits ended: load the checkpoint, feed what was stored after it."""
@@ -271,7 +270,7 @@ class Hub:
         if "newest" in saved:
             self._newest.take_up(saved["newest"])
             self._quality.take_up(saved["quality"])
-            self._watches.restore(saved["watches"])
+            self._watches.restore(saved)
         fed = 0
         for rows in self._session.run(
             lambda connection: list(
@@ -283,7 +282,8 @@ class Hub:
             self._watches.observe(rows, newer, np.ones(len(rows), np.bool_))
             self._session.run(lambda connection, rows=rows: _upsert_latest(connection, rows))  # type: ignore[misc]
             fed += len(rows)
-        self._watches.set_told(self._session.run(alarms.standing))
+        self._watches.set_told(self._session.run(alarms.standing), "live")
+        self._watches.set_told(self._session.run(alarms.shadows), "shadow")
         self._quotas.hold(self._session.run(held.waiting))
         self._took_at -= self._session.run(store.seconds_since_last_run)
         log.info("resumed", checkpoint="newest" in saved, fed=fed)
@@ -292,7 +292,7 @@ class Hub:
         arrays = {
             "newest": self._newest.times,
             "quality": self._quality.state,
-            "watches": self._watches.state(),
+            **self._watches.state(),
         }
         self._session.run(lambda connection: checkpoint.save(connection, arrays))
         recorded = {device.id for device in self._registry.devices.values() if device.recorded}
@@ -337,7 +337,7 @@ def say(notice: Notice) -> None:
     log.warning(
         "alarm",
         kind=body["kind"],
-        alarm_level=rule.LEVEL_NAMES[body["level"]],
+        alarm_level=LEVEL_NAMES[body["level"]],
         title=("EXERCISE " if body["exercise"] else "") + str(body["title"]),
         device=body["device"],
         value=f"{body['value']:g} {body['unit']}",

@@ -11,7 +11,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.rule import SHIPPED, Rule, RuleError, Subject, Version, applying, load, read
+from alerts.rule import Rule
+from alerts.rulebook import SHIPPED, RuleError, Subject, Version, applying, load, read
+from alerts.watch import Watches
 
 SOUND: dict[str, Any] = {
     "rule": "river-high",
@@ -43,55 +45,92 @@ def test_a_version_is_named_by_the_hash_of_its_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "field", "said"),
+    ("changes", "line", "field", "said"),
     [
-        ({"rule": None}, "rule", "Field required"),
-        ({"title": None}, "title", "Field required"),
-        ({"applies_to": None}, "applies_to", "Field required"),
-        ({"applies_to": {"profile": "gauge"}}, "applies_to.metric", "Field required"),
-        ({"applies_to": {"metric": "level", "zone": "x"}}, "applies_to.zone", "Extra inputs are not permitted"),
-        ({"rule": "River High"}, "rule", "String should match pattern"),
-        ({"above": {"purple": 3}}, "above.purple.[key]", "Input should be 'blue', 'yellow', 'orange' or 'red'"),
-        ({"above": {"red": "high"}}, "above.red", "Input should be a valid number"),
-        ({"above": {"red": float("nan")}}, "above.red", "Input should be a finite number"),
-        ({"below": {"red": float("-inf")}}, "below.red", "Input should be a finite number"),
-        ({"deadband": -1}, "deadband", "Input should be greater than or equal to 0"),
-        ({"deadband": float("inf")}, "deadband", "Input should be a finite number"),
-        ({"on_delay_s": float("inf")}, "on_delay_s", "Input should be a finite number"),
-        ({"off_delay_s": -0.5}, "off_delay_s", "Input should be greater than or equal to 0"),
-        ({"suspect_up_to": "purple"}, "suspect_up_to", "Input should be 'none', 'blue', 'yellow', 'orange' or 'red'"),
-        ({"off_delay": 5}, "off_delay", "Extra inputs are not permitted"),
-        ({"above": None}, "rule", "give at least one threshold, above or below"),
-        ({"above": {"blue": 5, "red": 5}}, "rule", "above: red (5) must lie beyond blue (5)"),
-        ({"above": {"red": 2, "blue": 5}}, "rule", "above: red (2) must lie beyond blue (5)"),
-        ({"below": {"blue": 0, "yellow": 1}}, "rule", "below: yellow (1) must lie beyond blue (0)"),
-        ({"below": {"blue": 2}}, "rule", "above must begin higher than below: between them lies what is normal"),
+        ({"rule": None}, 1, "rule", "is missing"),
+        ({"title": None}, 1, "title", "is missing"),
+        ({"applies_to": None}, 1, "applies_to", "is missing"),
+        ({"applies_to": {}}, 3, "applies_to", "a rule that shall judge every series of the city says `everything: true`"),
+        ({"applies_to": {"profile": "gauge"}}, 3, "applies_to", "name the metric that the limits are for"),
+        ({"applies_to": {"everything": True, "profile": "gauge"}}, 3, "applies_to", "and nothing else"),
+        ({"applies_to": {"everything": True, "metric": "level"}}, 3, "applies_to", "stands alone"),
+        ({"applies_to": {"metric": "level", "zones": "x"}}, 5, "applies_to.zones", "is not known here; did you mean zone?"),
+        ({"rule": "River High"}, 1, "rule", "write small letters, digits and hyphens"),
+        ({"above": {"purple": 3}}, 6, "above.purple", "should be 'blue', 'yellow', 'orange' or 'red'"),
+        ({"above": {"blue": 1, "red": "high"}}, 7, "above.red", "should be a valid number"),
+        ({"above": {"red": float("nan")}}, 6, "above.red", "should be a finite number"),
+        ({"below": {"red": float("-inf")}}, 9, "below.red", "should be a finite number"),
+        ({"deadband": -1}, 8, "deadband", "should be greater than or equal to 0"),
+        ({"deadband": float("inf")}, 8, "deadband", "should be a finite number"),
+        ({"on_delay_s": float("inf")}, 8, "on_delay_s", "should be a finite number"),
+        ({"off_delay_s": -0.5}, 8, "off_delay_s", "should be greater than or equal to 0"),
+        ({"suspect_up_to": "purple"}, 8, "suspect_up_to", "should be 'none', 'blue', 'yellow', 'orange' or 'red'"),
+        ({"off_delay": 5}, 8, "off_delay", "is not known here; did you mean off_delay_s?"),
+        ({"mode": "silent"}, 8, "mode", "should be 'live' or 'shadow'"),
+        ({"above": None}, 1, "rule", "give at least one limit: above, below, rise or fall"),
+        ({"above": {"blue": 5, "red": 5}}, 5, "above", "red (5) must lie beyond blue (5)"),
+        ({"above": {"red": 2, "blue": 5}}, 5, "above", "red (2) must lie beyond blue (5)"),
+        ({"below": {"blue": 0, "yellow": 1}}, 8, "below", "yellow (1) must lie beyond blue (0)"),
+        ({"below": {"blue": 2}}, 8, "below", "between them lies what is normal"),
+        ({"rise": {"within_s": 60}}, 8, "rise", "give at least one level a limit, like orange: 0.5"),
+        ({"rise": {"orange": 1}}, 8, "rise.within_s", "is missing"),
+        ({"rise": {"within_s": 60, "blue": 2, "orange": 1}}, 8, "rise", "orange (1) must lie beyond blue (2)"),
+        ({"rise": {"within_s": 60, "oragne": 1}}, 10, "rise.oragne", "did you mean orange?"),
+        ({"rise": {"within_s": 60, "red": 1}, "fall": {"within_s": 61, "red": 1}}, 11, "fall", "give both within_s: 60"),
+        ({"repeat": {"times": 1, "within_s": 60}}, 9, "repeat.times", "greater than or equal to 2"),
+        ({"schedule": {"utc_offset": "8"}}, 9, "schedule.utc_offset", 'in quotes, like "+08:00"'),
+        ({"schedule": {"utc_offset": 600}}, 9, "schedule.utc_offset", 'in quotes, like "+08:00"'),
+        ({"schedule": {"utc_offset": "+08:00", "hours": [[8, 8]]}}, 8, "schedule", "the whole day is [0, 24]"),
+        ({"schedule": {"utc_offset": "+08:00", "months": []}}, 8, "schedule", "leaves no time"),
+        ({"schedule": {"utc_offset": "+08:00", "weekdays": ["mon", "someday"]}}, 12, "schedule.weekdays.1", "should be 'mon'"),
+        ({"between": {"river-1": [3, 1]}}, 8, "between", "river-1: write [usual, worst], the lower value first"),
+        ({"for": {"river-1": {"below": {"blue": 9}}}}, 8, "for", "river-1: with the rule's other limits, below: "),
+        ({"for": {"river-1": {"abov": {"blue": 9}}}}, 10, "for.river-1.abov", "did you mean above?"),
     ],
 )  # fmt: skip
-def test_a_mistake_is_named_with_its_file_and_field(
-    tmp_path: Path, changes: dict[str, Any], field: str, said: str
+def test_a_mistake_is_named_with_its_file_line_and_field(
+    tmp_path: Path, changes: dict[str, Any], line: int, field: str, said: str
 ) -> None:
     path = written(tmp_path, **changes)
     with pytest.raises(RuleError) as found:
         load(tmp_path)
-    assert str(found.value).startswith(f"{path}: {field}: ")
+    assert str(found.value).startswith(f"{path}:{line}: {field}: ")
     assert said in str(found.value)
     assert str(SHIPPED) in found.value.hint
 
 
-@pytest.mark.parametrize("text", ["rule: [", "a: b: c", "\t- x", "\x00"])
-def test_what_is_no_yaml_is_said_with_the_file(tmp_path: Path, text: str) -> None:
+def test_all_mistakes_of_a_file_are_named_at_once(tmp_path: Path) -> None:
+    path = written(tmp_path, deadband=-1, off_delay=5)
+    with pytest.raises(RuleError) as found:
+        load(tmp_path)
+    assert [said.split(": ")[:2] for said in str(found.value).splitlines()] == [
+        [f"{path}:8", "deadband"],
+        [f"{path}:9", "off_delay"],
+    ]
+
+
+def test_a_field_that_is_written_twice_is_a_mistake(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    path.write_text(path.read_text() + "above: {red: 9}\n")
+    with pytest.raises(RuleError, match=r"river\.yaml:8: above is written twice"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"), [("rule: [", 1), ("rule: r\na: b: c", 2), ("\t- x", 1), ("\x00", 1)]
+)
+def test_what_is_no_yaml_is_said_with_file_and_line(tmp_path: Path, text: str, line: int) -> None:
     path = tmp_path / "river.yaml"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(RuleError, match="river.yaml: not YAML: ") as found:  # noqa: RUF043 -- a file's name
+    with pytest.raises(RuleError, match=f"river.yaml:{line}: not YAML: ") as found:
         load(tmp_path)
-    assert found.value.hint == "check indentation and quotes"
+    assert found.value.hint == "check indentation, quotes and brackets"
 
 
 @pytest.mark.parametrize("text", ["", "just a text", "- a\n- b", "5"])
 def test_a_file_that_holds_no_rule_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "river.yaml").write_text(text, encoding="utf-8")
-    with pytest.raises(RuleError, match=r"river\.yaml: rule: "):
+    with pytest.raises(RuleError, match=r"river\.yaml:1: rule: "):
         load(tmp_path)
 
 
@@ -119,45 +158,34 @@ def version(name: str, **selector: str) -> Version:
     return Version(rule, {}, name)
 
 
+# From the least precise to the most: a device beats a zone, that a department, that a profile.
+PARTS = {"profile": "gauge", "department": "water", "zone": "harbour", "device": "river-1"}
 EVERY = [
-    version("metric"),
-    version("profile", profile="gauge"),
-    version("department", department="water"),
-    version("department-profile", department="water", profile="gauge"),
-    version("device", device="river-1"),
-    version("device-profile", device="river-1", profile="gauge"),
-    version("device-department", device="river-1", department="water"),
-    version("all", device="river-1", department="water", profile="gauge"),
+    version(
+        f"rule-{place:02}",
+        **{part: name for bit, (part, name) in enumerate(PARTS.items()) if place >> bit & 1},
+    )
+    for place in range(16)
 ]
-MINE = Subject(1, "level", "gauge", "water", "river-1")
+MINE = Subject(1, "level", "gauge", "water", "river-1", frozenset({"harbour", "old-town"}))
 
 
 def test_of_all_that_match_the_most_precise_applies() -> None:
-    # A device beats a department, that a profile; from the least precise to the most.
-    order = [
-        "metric",
-        "profile",
-        "department",
-        "department-profile",
-        "device",
-        "device-profile",
-        "device-department",
-        "all",
-    ]
     left = list(EVERY)
-    for expected in reversed(order):
-        assert [found.rule.rule for found in applying(left, MINE)] == [expected]
-        left = [found for found in left if found.rule.rule != expected]
+    for expected in reversed(EVERY):
+        assert applying(left, MINE) == [expected]
+        left.remove(expected)
     assert applying(left, MINE) == []
 
 
 @pytest.mark.parametrize(
     ("subject", "name"),
     [
-        (Subject(1, "level", "gauge", "water", "river-2"), "department-profile"),
-        (Subject(1, "level", "gauge", "roads", "tunnel-1"), "profile"),
-        (Subject(1, "level", "tank", "water", "tank-1"), "department"),
-        (Subject(1, "level", "tank", "roads", "tank-2"), "metric"),
+        (Subject(1, "level", "gauge", "water", "river-2"), "rule-03"),
+        (Subject(1, "level", "gauge", "roads", "tunnel-1"), "rule-01"),
+        (Subject(1, "level", "tank", "water", "tank-1"), "rule-02"),
+        (Subject(1, "level", "tank", "roads", "tank-2"), "rule-00"),
+        (Subject(1, "level", "tank", "roads", "tank-2", frozenset({"harbour"})), "rule-04"),
         (Subject(1, "flow", "gauge", "water", "river-1"), None),
     ],
 )
@@ -170,10 +198,30 @@ def test_rules_of_the_same_precision_apply_together() -> None:
     assert [found.rule.rule for found in applying(both, MINE)] == ["a", "b"]
 
 
-@given(st.permutations(EVERY), st.integers(0, 8))
+@given(st.permutations(EVERY), st.integers(0, 16))
 def test_the_order_in_which_rules_were_read_does_not_matter(rules: list[Version], many: int) -> None:
     some = rules[:many]
-    precisions = {"metric": 0, "profile": 1, "department": 2, "department-profile": 3, "device": 4,
-                  "device-profile": 5, "device-department": 6, "all": 7}  # fmt: skip
-    best = max(some, key=lambda found: precisions[found.rule.rule], default=None)
+    best = max(some, key=lambda found: found.rule.rule, default=None)
     assert applying(some, MINE) == ([best] if best else [])
+
+
+def test_a_rule_on_trial_stands_beside_the_one_that_it_may_replace() -> None:
+    live, trial = version("live"), version("trial", device="river-1")
+    shadow = Version(trial.rule.model_copy(update={"mode": "shadow"}), {}, "shadow")
+    assert applying([live, shadow], MINE) == [live, shadow]
+    assert applying([live, trial], MINE) == [trial]
+
+
+def test_a_rule_for_everything_says_so_and_speaks_of_every_metric() -> None:
+    rule = Rule.model_validate({**SOUND, "applies_to": {"everything": True}})
+    assert applying([Version(rule, {}, "")], Subject(1, "flow", "tank", "roads", "tank-2"))
+
+
+def test_limits_in_another_unit_are_not_held_against_a_series() -> None:
+    rule = Rule.model_validate({**SOUND, "unit": "m"})
+    watches = Watches([Version(rule, {}, "")])
+    series = [
+        Subject(slot, "level", "g", "w", "d", unit=unit) for slot, unit in ((1, "m"), (2, "ft"), (3, ""))
+    ]
+    assert [len(watches.add(subject)) for subject in series] == [0, 1, 0]
+    assert watches.count == 2

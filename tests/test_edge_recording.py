@@ -54,6 +54,11 @@ def test_a_time_without_a_zone_is_utc(tmp_path: Path) -> None:
     assert [at for at, _ in read(path)] == [NOON] * 3
 
 
+def test_a_time_may_be_milliseconds_since_1970(tmp_path: Path) -> None:
+    path = recording(tmp_path, "time,value\n1780488000000,1\n1780488000001 ,2\n20260603T1200,3\n")
+    assert list(read(path)) == [(NOON, 1.0), (NOON + 1000, 2.0), (NOON, 3.0)]
+
+
 @pytest.mark.parametrize("column", ["time", "timestamp", "datetime", "date_time", "Time", " Timestamp"])
 def test_the_time_column_goes_by_several_names(tmp_path: Path, column: str) -> None:
     path = recording(tmp_path, f"value,{column}\n1,2026-06-03T12:00:00Z\n")
@@ -104,13 +109,13 @@ def test_a_column_can_be_chosen_by_name_and_rows_by_text(tmp_path: Path) -> None
             "time,value\nyesterday,1\n",
             {},
             "gauge.csv line 2: 'yesterday' is no time",
-            "write times like 2026-06-03T14:30:00Z",
+            "write times like 2026-06-03T14:30:00Z, or as milliseconds since 1970",
         ),
         (
             "value,time\n1\n",
             {},
             "gauge.csv line 2: '' is no time",
-            "write times like 2026-06-03T14:30:00Z",
+            "write times like 2026-06-03T14:30:00Z, or as milliseconds since 1970",
         ),
         (
             "time,value\n2026-06-03T12:00:00Z\n",

@@ -30,6 +30,7 @@ class Name(StrEnum):
     FLOOD = "flood"
     QUERY = "query"
     FOOTPRINT = "footprint"
+    RIVERS = "rivers"
 
 
 MODULES = {
@@ -40,6 +41,7 @@ MODULES = {
     Name.FLOOD: "bench.flooding",
     Name.QUERY: "bench.querying",
     Name.FOOTPRINT: "bench.footprint",
+    Name.RIVERS: "bench.rivers",
 }
 
 
@@ -80,6 +82,7 @@ def bench(  # noqa: PLR0917 -- the options of a command line
     hundred times its quota.
     `latency`: from publish to the live stream, under half of that load. `query`: a day of one series and the newest
     of all, out of 100 M readings, through the API and bare. `footprint`: memory with 100,000 series, time to start.
+    `rivers`: pages before the crest, and false ones, of the rule for urban streams on recorded rivers.
 
     Exits with 1 and prints no number when a reading that was sent is not stored, or not answered, exactly once.
     """

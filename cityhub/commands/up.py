@@ -14,7 +14,7 @@ import structlog
 import typer
 from rich.console import Console
 
-from alerts import rule
+from alerts import rulebook
 from api import accounts, server
 from cityhub.commands.options import Config, settings
 from cityhub.hub import Hub, Plan
@@ -61,7 +61,7 @@ def hub(config: Config = None) -> None:
     """Run only the hub's own process: MQTT in, checks, database, alarms."""
     given = settings(config)
     found = reach(given)
-    folders = (rule.SHIPPED, *([Path(given.rules)] if given.rules else []))
+    folders = (rulebook.SHIPPED, *([Path(given.rules)] if given.rules else []))
     plan = Plan(
         found.database_url,
         found.mqtt_url,

@@ -5,11 +5,15 @@ from __future__ import annotations
 import csv
 import gzip
 import math
+import re
 import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
+
+EPOCH_MS = re.compile(r"\d{11,15}")
+"""From 1973 to the year 33658; fewer digits are a date in ISO's short form."""
 
 TIME_COLUMNS = ("time", "timestamp", "datetime", "date_time")
 
@@ -28,7 +32,7 @@ def read(
     """Yield `(time in us, value)` of each row, in the file's order.
 
     `value` names the column (default: the column "value", else the only one that is left); `where` keeps rows whose
-    columns hold these texts. Times without a zone are taken as UTC. A row without a value is a missing value: NaN.
+    columns hold these texts. Times are RFC 3339 (UTC where no zone is given) or milliseconds since 1970. A row without a value is a missing value: NaN.
     """
     try:
         yield from _rows(path, value, where or {})
@@ -83,11 +87,14 @@ def _open(path: Path) -> TextIO:
 
 
 def _time(text: str | None, path: Path, line: int) -> int:
+    if EPOCH_MS.fullmatch((text or "").strip()):
+        return int(text or "") * 1_000
     try:
         at = datetime.fromisoformat((text or "").strip())
     except ValueError as error:
         raise RecordingError(
-            f"{path.name} line {line}: {text or ''!r} is no time", "write times like 2026-06-03T14:30:00Z"
+            f"{path.name} line {line}: {text or ''!r} is no time",
+            "write times like 2026-06-03T14:30:00Z, or as milliseconds since 1970",
         ) from error
     return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1_000_000)
 

@@ -1,0 +1,106 @@
+"""Between the registry and the rules: what a rule may know of a series, and what an event says in rows and times."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import psycopg
+
+from alerts.alarms import Change
+from alerts.checks.trail import MOVES
+from alerts.rulebook import Subject
+from alerts.watch import Watches
+from edge.reading import READING, Rows
+from ingest.profile import Profile
+from ingest.records import from_us
+from ingest.registry import Series
+
+
+def subject_of(series: Series, zones: frozenset[str]) -> Subject:
+    """A series as rules see it."""
+    device = series.device
+    return Subject(
+        series.id, series.metric, device.profile, device.department, device.key, zones, series.measured.unit
+    )
+
+
+def zones_of(connection: psycopg.Connection, series: list[int]) -> dict[int, frozenset[str]]:
+    """By series: the zones in which its device stands, and the one that it speaks of."""
+    return {
+        series_id: frozenset(keys)
+        for series_id, keys in connection.execute(
+            """select series.id, array_agg(zone.key)
+               from series left join device_zone on device_zone.device_id = series.device_id
+                    join zone on zone.id = device_zone.zone_id or zone.id = series.zone_id
+               where series.id = any(%s) group by series.id""",
+            (series,),
+        )
+    }
+
+
+def subjects(connection: psycopg.Connection) -> list[Subject]:
+    """Every series of devices in service, as rules see it."""
+    rows = connection.execute(
+        """select series.id, metric, profile, department.key, device.key, unit
+           from series join device on device.id = device_id join department on department.id = department_id
+           where retired_at is null order by device.key, metric"""
+    ).fetchall()
+    zones = zones_of(connection, [row[0] for row in rows])
+    return [
+        Subject(slot, metric, kind, department, device, zones.get(slot, frozenset()), unit)
+        for slot, metric, kind, department, device, unit in rows
+    ]
+
+
+def registered(connection: psycopg.Connection) -> list[Subject]:
+    """What every device in service may measure, whether it has sent anything yet or not; no slots."""
+    kinds = {
+        key: Profile.model_validate(body)
+        for key, body in connection.execute("select key, body from profile").fetchall()
+    }
+    return [
+        Subject(0, metric, kind, department, device, frozenset(zones), measured.unit)
+        for kind, department, device, zones in connection.execute(
+            """select profile, department.key, device.key,
+                      array(select zone.key from zone where zone.id = device.zone_id or zone.id in
+                            (select zone_id from device_zone where device_id = device.id))
+               from device join department on department.id = department_id
+               where retired_at is null order by device.key"""
+        ).fetchall()
+        for metric, measured in {**kinds[kind].metrics, **kinds[kind].derived}.items()
+    ]
+
+
+def stored(connection: psycopg.Connection, series: int, span: timedelta) -> Rows:
+    """The readings of a series within this span before now, by their time."""
+    return np.array(
+        connection.execute(
+            """select (extract(epoch from time) * 1000000)::bigint, series_id, value, flag from reading
+               where series_id = %s and time > now() - %s order by time""",
+            (series, span),
+            binary=True,
+        ).fetchall(),
+        READING,
+    )
+
+
+def change_of(watches: Watches, event: Any, row: Any) -> Change:
+    """An EVENT of the watches with the row that it came with."""
+    watch, level, value = int(event["watch"]), int(event["to_level"]), float(row["value"])
+    kept = min(int(event["moves"]), MOVES)
+    return Change(
+        watches.rule_of(watch),
+        int(row["series"]),
+        int(event["from_level"]),
+        level,
+        from_us(int(event["at"])),
+        from_us(int(row["time"])),
+        value,
+        watches.threshold_of(watch, level, value),
+        int(event["held"]),
+        int(event["moves"]),
+        [from_us(int(at)) for at in event["moved"][:kept]],
+        [from_us(at) for at in sorted({int(at) for at in event["against"][:kept].flat if at})],
+    )
