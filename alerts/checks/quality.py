@@ -1,85 +1,185 @@
-"""Quality flags: IOOS QARTOD gross range and rate of change, written into the rows in place."""
+"""Quality flags: the tests of IOOS QARTOD on every reading while it passes, written into the rows in place."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from edge.reading import FAIL, MISSING, PASS, SUSPECT, Rows
-
-LIMITS = np.dtype(
-    [
-        ("fail_low", "f8"),
-        ("fail_high", "f8"),
-        ("suspect_low", "f8"),
-        ("suspect_high", "f8"),
-        ("per_us", "f8"),
-        ("any", "?"),
-    ]
+from alerts.checks.bounds import within
+from alerts.checks.climatology import HOUR_US, cell_of
+from alerts.checks.company import Neighbour, compare, hold
+from alerts.checks.flat import run_of
+from alerts.checks.limits import Limits
+from alerts.checks.memory import Memory
+from alerts.checks.outcome import (
+    ATTENUATED,
+    CLIMATOLOGY,
+    DUPLICATE,
+    FAILED,
+    FLAT,
+    GAP,
+    GROSS,
+    MULTIVARIATE,
+    RATE,
+    SPIKE,
+    flag_of,
+    graded,
 )
-"""By slot: bounds (NaN: none), greatest change per microsecond (NaN: unchecked), whether any check is set."""
+from alerts.checks.spread import NEVER, spread
+from edge.reading import MISSING, Rows
 
-STATE = np.dtype([("time", "i8"), ("value", "f8")])
-"""By slot: the last reading that was not failed or missing (time 0: none yet)."""
+BLOCK = 32
+SECOND_US = 1_000_000
 
 
 class Quality:
     """The checks of every slot and what they remember."""
 
     def __init__(self) -> None:
-        self.limits: NDArray[Any] = np.zeros(1, LIMITS)
-        self.state: NDArray[Any] = np.zeros(1, STATE)
+        self._limits, self._memory = Limits(), Memory()
 
-    def configure(self, slot: int, checks: dict[str, Any]) -> None:
-        """Set the checks of a slot, in the form in which a profile writes them."""
-        self._reach(slot)
-        bounds = checks.get("gross_range") or {}
-        fail = bounds.get("fail") or (np.nan, np.nan)
-        suspect = bounds.get("suspect") or fail
-        per_s = (checks.get("rate_of_change") or {}).get("per_s", np.nan)
-        self.limits[slot] = (*fail, *suspect, per_s / 1e6, bool(bounds) or not np.isnan(per_s))
+    def configure(self, slots: NDArray[np.integer[Any]], checks: Mapping[str, Any]) -> None:
+        """Set the checks of slots, in the form in which a profile writes them."""
+        memory, row = self._memory, self._limits.row_of(checks)
+        memory.reach(int(slots.max()))
+        memory.places["limits"][slots] = row
+        limit = self._limits.rows[row]
+        if limit["asked"] & FLAT:
+            memory.take_stairs(slots, float(limit["flat_tolerance"]))
+        if limit["asked"] & ATTENUATED:
+            memory.places["ring"][slots] = memory.take_rings(slots, slots, int(limit["spread_over"]))
 
-    def take_up(self, saved: NDArray[Any]) -> None:
-        """Begin where a checkpoint ended; one of another layout is not taken."""
-        if saved.dtype == STATE:
-            self._reach(len(saved))
-            self.state[: len(saved)] = saved
+    def follow(self, slot: int, other: int) -> None:
+        """Name the slot of the metric that decides a slot's multi-variate range."""
+        self._memory.places["other"][slot] = other
 
-    def _reach(self, slot: int) -> None:
-        if len(self.limits) <= slot:
-            room = max(slot + 1, 2 * len(self.limits))
-            self.limits, self.state = _grown(self.limits, room), _grown(self.state, room)
+    def compare(self, slot: int, other: int, neighbour: Neighbour) -> None:
+        """Hold a slot against its neighbour from now on."""
+        self._memory.pair(slot, other, neighbour)
 
-    def mark(self, rows: Rows, newer: NDArray[np.bool_]) -> None:
-        """Write a flag into every row; rows that are not newer than their series are held against bounds only."""
-        _mark(rows["series"], rows["time"], rows["value"], rows["flag"], newer, self.limits, self.state)
+    def saved(self) -> dict[str, NDArray[Any]]:
+        """What is remembered, as arrays by name, for `take_up` after a restart."""
+        return self._memory.saved()
+
+    def take_up(self, saved: Mapping[str, NDArray[Any]]) -> None:
+        """Begin where `saved` ended, once the slots are configured."""
+        self._memory.take_up(saved)
+
+    def mark(self, rows: Rows, newer: NDArray[np.bool_]) -> NDArray[np.uint16]:
+        """Write a flag into every row; returns the checks that found something wrong with it, as bits.
+
+        Rows that are not newer than their series are held against bounds only and leave no trace. A flag stays
+        UNEVALUATED where no check had anything to go by.
+        """
+        outcome = np.zeros(len(rows), np.uint16)
+        memory, limits = self._memory, self._limits
+        _mark(
+            rows["series"],
+            rows["time"],
+            rows["value"],
+            rows["flag"],
+            newer,
+            outcome,
+            memory.places,
+            memory.state,
+            limits.rows,
+            limits.climates,
+            limits.bands,
+            memory.stairs,
+            memory.rings,
+            memory.pairs,
+        )
+        return outcome
 
 
-def _grown(array: NDArray[Any], room: int) -> NDArray[Any]:
-    wider = np.zeros(room, array.dtype)
-    wider[: len(array)] = array
-    return wider
-
-
-@njit(cache=True, nogil=True)
-def _mark(series: Any, time: Any, value: Any, flag: Any, newer: Any, limits: Any, state: Any) -> None:
+@njit(cache=True, nogil=True, error_model="numpy")
+def _mark(  # noqa: PLR0917 -- a kernel takes its columns one by one
+    series: Any,
+    time: Any,
+    value: Any,
+    flag: Any,
+    newer: Any,
+    outcome: Any,
+    places: Any,
+    state: Any,
+    limits: Any,
+    climates: Any,
+    bands: Any,
+    stairs: Any,
+    rings: Any,
+    pairs: Any,
+) -> int:
+    hour_from, cell = 0, cell_of(0)
+    touched = 0
     for row in range(len(series)):
-        if flag[row] == MISSING:
+        if row % BLOCK == 0:
+            touched ^= _touch(series[row : row + BLOCK], places, state, rings, pairs)
+        slot, at, now = series[row], time[row], value[row]
+        place, last = places[slot], state[slot]
+        limit = limits[place["limits"]]
+        asked, fresh, found = limit["asked"], newer[row], 0
+        if fresh:
+            if asked & GAP and last["heard"] != NEVER:
+                found = graded(at - last["heard"], limit["gap_suspect"], limit["gap_fail"], GAP)
+            last["heard"] = at
+        elif asked & DUPLICATE and at == last["heard"]:
+            found = limit["duplicate"]
+        if flag[row] == MISSING or np.isnan(now):
+            flag[row], outcome[row] = MISSING, found
             continue
-        limit, last, now = limits[series[row]], state[series[row]], value[row]
-        if now < limit["fail_low"] or now > limit["fail_high"]:
-            flag[row] = FAIL
-            continue
-        found = PASS
-        if now < limit["suspect_low"] or now > limit["suspect_high"]:
-            found = SUSPECT
-        if newer[row]:
-            if last["time"] != 0 and abs(now - last["value"]) > limit["per_us"] * (time[row] - last["time"]):
-                found = SUSPECT
-            last["time"] = time[row]
-            last["value"] = now
-        if limit["any"]:
-            flag[row] = found
+        if asked & CLIMATOLOGY:
+            local = at + limit["climate_offset"]
+            if not hour_from <= local < hour_from + HOUR_US:
+                # Readings of one batch mostly share their hour, and a date costs as much as all the rest.
+                hour_from, cell = local // HOUR_US * HOUR_US, cell_of(local // HOUR_US)
+            usual = climates[limit["climate"] + cell]
+            if not np.isnan(usual["fail_low"]):
+                found |= within(usual, now, CLIMATOLOGY)
+        # Where no gross range is asked for, these bounds are infinite: what is beyond is no number to go on from.
+        bounds = within(limit, now, GROSS)
+        if asked & GROSS or bounds & FAILED:
+            found |= bounds
+        if fresh and not bounds & FAILED:
+            if asked & MULTIVARIATE:
+                found |= hold(limit, bands, state[place["other"]], now, at)
+            if place["pair"] > 0:
+                pair = pairs[place["pair"]]
+                found |= compare(pair, state[pair["other"]], rings[pair["ring"]], now, at)
+            if last["time"] == NEVER:
+                last["since"] = at
+            else:
+                if asked & SPIKE and at - limit["spike_within"] <= last["before_time"] != NEVER:
+                    # How far outside the span of the two before it; written so, nothing branches.
+                    middle = (last["value"] + last["before"]) / 2
+                    height = abs(now - middle) - abs(last["value"] - last["before"]) / 2
+                    found |= graded(height, limit["spike_suspect"], limit["spike_fail"], SPIKE)
+                if asked & RATE:
+                    rate = abs(now - last["value"]) / ((at - last["time"]) / SECOND_US)
+                    found |= graded(rate, limit["rate_suspect"], limit["rate_fail"], RATE)
+                if asked & FLAT:
+                    run = run_of(last, stairs[place["stairs"]], now, at, limit)
+                    found |= graded(run, limit["flat_suspect"], limit["flat_fail"], FLAT)
+            if asked & ATTENUATED:
+                ring = rings[place["ring"]]
+                low, high = spread(ring, now, at)
+                if at - ring["since"] >= limit["spread_over"]:
+                    found |= graded(low - high, -limit["spread_suspect"], -limit["spread_fail"], ATTENUATED)
+            last["before_time"], last["before"] = last["time"], last["value"]
+            last["time"], last["value"] = at, now
+        flag[row], outcome[row] = flag_of(found, flag[row]), found
+    return touched
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _touch(series: Any, places: Any, state: Any, rings: Any, pairs: Any) -> int:
+    """Read a little of all that a block of rows needs, so that the processor fetches it in one go."""
+    touched = 0
+    for slot in series:
+        place = places[slot]
+        pair = pairs[place["pair"]]
+        touched ^= state[slot]["heard"] ^ state[place["other"]]["time"] ^ state[pair["other"]]["time"] ^ rings[place["ring"]]["until"]
+    return touched
