@@ -18,13 +18,15 @@ from psycopg.types.json import Jsonb
 
 from alerts import alarms, rule, webhook
 from alerts.alarms import Alarms, Change
+from alerts.checks.company import Neighbour
 from alerts.checks.quality import Quality
 from alerts.notifier import Notice, Notifier
 from alerts.rule import Subject
 from alerts.watch import Watches
+from cityhub import screening
 from cityhub.topics import AlarmTopics
 from edge.reading import Rows, now_us
-from ingest import checkpoint, held, quota, store
+from ingest import checkpoint, held, neighbours, quota, store
 from ingest.assemble import Assembler
 from ingest.batch import Batch, Seen
 from ingest.clock import Clocks
@@ -260,17 +262,20 @@ class Hub:
         for series in fresh:
             device = series.device
             self._newest.reach(series.id)
-            self._quality.configure(series.id, series.measured.checks.model_dump(exclude_none=True))
             self._watches.add(
                 Subject(series.id, series.metric, device.profile, device.department, device.key)
             )
+        screening.screen(self._quality, self._registry, fresh)
+        self._quality.compare(
+            (link.slot, link.other, Neighbour(*link[2:])) for link in self._session.run(neighbours.links)
+        )
 
     def _resume(self) -> None:
         """Take up where the last run's commits ended: load the checkpoint, feed what was stored after it."""
         saved = self._session.run(checkpoint.load)
         if "newest" in saved:
             self._newest.take_up(saved["newest"])
-            self._quality.take_up(saved["quality"])
+            self._quality.take_up(saved)
             self._watches.restore(saved["watches"])
         fed = 0
         for rows in self._session.run(
@@ -291,7 +296,7 @@ class Hub:
     def _save(self) -> None:
         arrays = {
             "newest": self._newest.times,
-            "quality": self._quality.state,
+            **self._quality.saved(),
             "watches": self._watches.state(),
         }
         self._session.run(lambda connection: checkpoint.save(connection, arrays))

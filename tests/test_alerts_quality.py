@@ -86,8 +86,7 @@ def quality() -> Quality:
     for slot, asked in enumerate(CHECKS, 1):
         made.configure(np.array([slot]), asked)
     made.follow(SEVERAL, DECIDES)
-    for slot, (other, neighbour) in NEIGHBOURS.items():
-        made.compare(slot, other, neighbour)
+    made.compare((slot, *beside) for slot, beside in NEIGHBOURS.items())
     return made
 
 
@@ -420,12 +419,16 @@ def test_the_range_follows_the_other_metric() -> None:
     assert together(off, (SEVERAL, 9, 8.0))[1][0] == UNEVALUATED
 
 
-def test_a_neighbour_may_be_named_anew_while_readings_pass() -> None:
+def test_a_neighbour_may_be_named_anew_and_parted_while_readings_pass() -> None:
     checked = quality()
-    checked.compare(DOWNSTREAM, 2, Neighbour(0.5, 4.0, lag_s=7.0))
     rows = np.array([(NOW, 2, 5.0, UNEVALUATED), (NOW, DOWNSTREAM, 9.0, UNEVALUATED)], READING)
-    found = checked.mark(rows, np.ones(2, np.bool_))
-    assert found[1] & bits.NEIGHBOUR
+    assert not checked.mark(rows, np.ones(2, np.bool_))[1] & bits.COMPARED
+    checked.compare([(DOWNSTREAM, 2, Neighbour(0.5, 4.0, lag_s=7.0))])
+    rows["time"] += SECOND
+    assert checked.mark(rows, np.ones(2, np.bool_))[1] & bits.NEIGHBOUR
+    checked.compare([])
+    rows["time"] += SECOND
+    assert not checked.mark(rows, np.ones(2, np.bool_))[1] & bits.COMPARED
 
 
 def test_a_million_readings_in_one_burst_are_judged_like_any_others() -> None:

@@ -40,6 +40,7 @@ class Memory:
         self.stairs: NDArray[Any] = _fresh(STAIRS, 1)
         self.rings: NDArray[Any] = _fresh(SPREAD, 1)
         self.pairs: NDArray[Any] = _fresh(PAIR, 1)
+        self._pair_of: dict[int, int] = {}
         self._used = {"stairs": 1, "rings": 1, "pairs": 1}
 
     def reach(self, slot: int) -> None:
@@ -60,10 +61,16 @@ class Memory:
         self.rings["series"][rows], self.rings["of"][rows], self.rings["width"][rows] = slots, of, width_of(over)
         return rows
 
+    def part(self) -> None:
+        """Forget who is whose neighbour, but not what is remembered of each pair."""
+        self.places["pair"] = 0
+
     def pair(self, slot: int, other: int, neighbour: Neighbour) -> None:
         """Put a slot beside its neighbour."""
-        row = int(self.places["pair"][slot]) or int(self._take("pairs", 1)[0])
-        self.places["pair"][slot] = row
+        self.reach(max(slot, other))
+        if slot not in self._pair_of:
+            self._pair_of[slot] = int(self._take("pairs", 1)[0])
+        row = self.places["pair"][slot] = self._pair_of[slot]
         pair, lag = self.pairs[row], round(neighbour.lag_s * 1e6)
         ring = self.rings[pair["ring"]]
         if lag == 0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -57,9 +57,11 @@ class Quality:
         """Name the slot of the metric that decides a slot's multi-variate range."""
         self._memory.places["other"][slot] = other
 
-    def compare(self, slot: int, other: int, neighbour: Neighbour) -> None:
-        """Hold a slot against its neighbour from now on."""
-        self._memory.pair(slot, other, neighbour)
+    def compare(self, pairs: Iterable[tuple[int, int, Neighbour]]) -> None:
+        """Hold slots against their neighbours from now on, `(slot, neighbour's slot, how)`: these and no others."""
+        self._memory.part()
+        for slot, other, neighbour in pairs:
+            self._memory.pair(slot, other, neighbour)
 
     def saved(self) -> dict[str, NDArray[Any]]:
         """What is remembered, as arrays by name, for `take_up` after a restart."""
