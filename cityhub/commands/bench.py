@@ -22,6 +22,7 @@ err = Console(stderr=True, highlight=False)
 class Name(StrEnum):
     """The benches there are."""
 
+    CHECKS = "checks"
     COPY = "copy"
     INGEST = "ingest"
     LATENCY = "latency"
@@ -31,6 +32,7 @@ class Name(StrEnum):
 
 
 MODULES = {
+    Name.CHECKS: "bench.checking",
     Name.COPY: "bench.copying",
     Name.INGEST: "bench.ingesting",
     Name.LATENCY: "bench.latency",
@@ -63,7 +65,8 @@ def bench(
 ) -> None:
     """Measure the hub on this machine, with services of its own in a temporary home.
 
-    `copy`: a bare COPY into a table like `reading`. `ingest`: messages a second through the whole hub, committed and
+    `checks`: readings a second through every quality check and a rule, on one core, beside ioos_qc and river. `copy`: a
+    bare COPY into a table like `reading`. `ingest`: messages a second through the whole hub, committed and
     counted, from single devices and in edge batches, beside a bare COPY and the plain script that people write.
     `latency`: from publish to the live stream, under half of that load. `flood`: the same while one device sends a
     hundred times its quota.
