@@ -29,7 +29,8 @@ BATCH = 50_000
 INTERVAL_US = 300_000_000
 BEGIN_US = 1_790_000_000_000_000
 PEER_READINGS = 200_000
-SCORED = 20_000
+SCORED = 10_000
+GRACE = 101
 
 FOUR: dict[str, Any] = {
     "gross_range": {"fail": (-5, 30), "suspect": (-1, 15)},
@@ -95,7 +96,7 @@ def run(seconds: float, runs: int, say: Say) -> dict[str, object]:
     for _ in range(runs):
         here.append(four_of_ours())
         there.append(four_of(qartod))
-    scored = [scores(anomaly.GaussianScorer()) for _ in range(runs)]
+    scored = [scores(anomaly) for _ in range(runs)]
     return {
         **{name: round(median(found)) for name, found in rates.items()},
         "vs_ioos_qc": round(median(here) / median(there), 1),
@@ -106,11 +107,11 @@ def run(seconds: float, runs: int, say: Say) -> dict[str, object]:
         "ns_a_reading": kernels,
         "machine": described,
         "load": {
-            "series": "ten quality checks and a four-level rule with deadband and delays on every series; one in ten "
-            "has a neighbour, another one in ten a multi-variate range",
+            "series": "eight quality checks and a four-level rule with deadband and delays on every series; one in ten "
+            "has a neighbour as well, another one in ten a multi-variate range",
             "readings": f"batches of {BATCH:,}, all series in turn in random order, every five minutes",
             "ioos_qc": f"gross range, spike, rate of change, flat line on {PEER_READINGS:,} readings of one series",
-            "river": f"GaussianScorer, score_one and learn_one, {SCORED:,} readings",
+            "river": f"GaussianScorer, one for each of {SCORED:,} series, score_one and learn_one",
             "time": "CPU time of this process; one core",
             "run_s": seconds,
         },
@@ -190,14 +191,23 @@ def four_of(qartod: Any) -> float:
     return len(rows) / (time.process_time() - begun)
 
 
-def scores(scorer: Any) -> float:
-    """Readings a second of river's scorer: each is scored, then learned."""
-    values = one_series()["value"][:SCORED].tolist()
-    begun = time.process_time()
-    for value in values:
-        scorer.score_one(None, value)
-        scorer.learn_one(None, value)
-    return len(values) / (time.process_time() - begun)
+def scores(anomaly: Any) -> float:
+    """Readings a second of river's scorer, one for each series; each reading is scored, then learned."""
+    fleet = Fleet(SCORED)
+    scorers = {slot: anomaly.GaussianScorer() for slot in range(1, SCORED + 1)}
+    learned = 0
+    while True:
+        rows = fleet.batch()
+        slots, values = rows["series"].tolist(), rows["value"].tolist()
+        begun = time.process_time()
+        for slot, value in zip(slots, values, strict=True):
+            scorer = scorers[slot]
+            scorer.score_one(None, value)
+            scorer.learn_one(None, value)
+        taken = time.process_time() - begun
+        learned += BATCH
+        if learned > GRACE * SCORED:  # before that it scores nothing
+            return BATCH / taken
 
 
 def one_series() -> Rows:

@@ -19,6 +19,10 @@ WIDTH, HEIGHT, MARGIN, HEAD = 380, 120, 14, 24
 STEP_US = 300_000_000
 BEGIN_US = 1_790_000_000_000_000
 HERE, OTHER = 1, 2
+STYLE = """<style>
+polyline { fill: none } .here { stroke: #345; stroke-width: 1.3 } .other { stroke: #8ab; stroke-width: .8 }
+.suspect { fill: #e07b00 } .fail { stroke: #c00; stroke-width: 2; fill: none }
+</style>"""
 
 
 @dataclass(slots=True)
@@ -45,6 +49,9 @@ def scenes() -> Iterator[Scene]:
             changed[int(name[1:])] = value
         return changed
 
+    def spell(start: int, end: int = 120) -> NDArray[np.bool_]:
+        return (place > start) & (place < end)
+
     yield Scene(
         "gross range: suspect above 2.6, fail above 4",
         with_(_40=3.2, _41=3.4, _80=4.6),
@@ -52,22 +59,22 @@ def scenes() -> Iterator[Scene]:
     )
     yield Scene(
         "spike: one reading off, and the first of a step",
-        np.where(place > 80, with_(_40=3.6) + 1, with_(_40=3.6)),
+        with_(_40=3.6) + spell(80),
         {"spike": {"suspect": 0.5}},
     )
     yield Scene(
         "rate of change: faster than 0.4 in five minutes",
-        np.where(place > 60, calm + np.clip((place - 60) * 0.45, 0, 1.8), calm),
+        calm + np.clip((place - 60) * 0.45, 0, 1.8),
         {"rate_of_change": {"per_s": 0.4 / 300, "fail_per_s": 1 / 300}},
     )
     yield Scene(
         "flat line: an hour, two hours",
-        np.where((place > 40) & (place < 75), 1.9, calm),
+        np.where(spell(40, 75), 1.9, calm),
         {"flat_line": {"tolerance": 0.01, "suspect_s": 3_600, "fail_s": 7_200}},
     )
     yield Scene(
         "attenuated signal: less than 0.1 in two hours",
-        np.where((place > 40) & (place < 90), 1.9 + (calm - 1.9) * 0.02, calm),
+        np.where(spell(40, 90), 1.9 + (calm - 1.9) * 0.02, calm),
         {"attenuated_signal": {"window_s": 7_200, "suspect": 0.1}},
     )
     yield Scene(
@@ -162,8 +169,7 @@ def draw() -> str:
     size = (2 * WIDTH, (len(shown) + 1) // 2 * HEIGHT)
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size[0]} {size[1]}" font-family="sans-serif" font-size="12">',
-        "<style>polyline{fill:none}.here{stroke:#345;stroke-width:1.3}.other{stroke:#8ab;stroke-width:.8}"
-        ".suspect{fill:#e07b00}.fail{stroke:#c00;stroke-width:2;fill:none}</style>",
+        STYLE,
         f'<rect width="{size[0]}" height="{size[1]}" fill="#fff"/>',
     ]
     for place, scene in enumerate(shown):

@@ -20,11 +20,11 @@ def screen(quality: Quality, registry: Registry, fresh: Iterable[Series]) -> Non
         checks = group[0].measured.checks.model_dump(exclude_none=True)
         quality.configure(np.array([series.id for series in group]), checks)
     # Either of two metrics may come first.
-    for profile, metric in alike:
+    for (profile, metric), group in alike.items():
         for name, measured in registry.profiles[profile].metrics.items():
             several = measured.checks.multivariate
             if several is not None and metric in (name, several.other):
-                for series in alike[profile, metric]:
+                for series in group:
                     slot = registry.by_metric.get((series.device.id, name))
                     other = registry.by_metric.get((series.device.id, several.other))
                     if slot is not None and other is not None:

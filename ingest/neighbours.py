@@ -86,12 +86,16 @@ def replace(connection: psycopg.Connection, neighbours: Sequence[Neighbour]) -> 
         cursor.execute("select device.key, body from device join profile on profile.key = device.profile")
         profiles = {key: Profile.model_validate(body) for key, body in cursor}
         faults = [
-            f"{one.device}: no such device" if one.device not in profiles else f"{one.device}: no metric {one.metric}"
+            f"{one.device}: no such device"
+            if one.device not in profiles
+            else f"{one.device}: no metric {one.metric}"
             for one in neighbours
             if one.device not in profiles or profiles[one.device].metric(one.metric) is None
         ]
         seen = Counter((one.device, one.metric) for one in neighbours)
-        faults += [f"{'/'.join(pair)} stands in the list more than once" for pair, times in seen.items() if times > 1]
+        faults += [
+            f"{'/'.join(pair)} stands in the list more than once" for pair, times in seen.items() if times > 1
+        ]
         if faults:
             raise NeighbourError(faults)
         cursor.execute("delete from neighbour")

@@ -70,7 +70,7 @@ class Profile(Strict):
     profile: Key
     name: str
     metrics: dict[Key, Metric]
-    derived: dict[Key, DerivedMetric] = {}
+    derived: dict[Key, DerivedMetric] = Field(default_factory=dict)
     quota: Allowance | None = None
 
     def metric(self, name: str) -> Metric | None:
@@ -84,12 +84,12 @@ class Profile(Strict):
 
     @model_validator(mode="after")
     def _names_exist(self) -> Profile:
-        for name, metric in self.derived.items():
-            if metric.source not in self.metrics:
+        for name, derived in self.derived.items():
+            if derived.source not in self.metrics:
                 raise ValueError(
-                    f"derived.{name}.from names {metric.source}, which the profile does not measure"
+                    f"derived.{name}.from names {derived.source}, which the profile does not measure"
                 )
-            if metric.checks.multivariate is not None:
+            if derived.checks.multivariate is not None:
                 raise ValueError(f"derived.{name}: a derived metric has no multivariate check")
         for name, metric in self.metrics.items():
             several = metric.checks.multivariate

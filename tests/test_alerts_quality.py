@@ -45,7 +45,10 @@ CHECKS: list[dict[str, Any]] = [
     {
         "multivariate": {
             "max_age_s": 3.0,
-            "ranges": [{"when": (0.0, 5.0), "suspect": (-1.0, 5.0)}, {"when": (5.0, 9.0), "fail": (3.0, 9.0)}],
+            "ranges": [
+                {"when": (0.0, 5.0), "suspect": (-1.0, 5.0)},
+                {"when": (5.0, 9.0), "fail": (3.0, 9.0)},
+            ],
         }
     },
     {"gross_range": {"fail": (-11.0, 11.0)}},  # with a neighbour
@@ -69,7 +72,9 @@ VALUES = (
     | st.integers(-24, 24).map(lambda half: half / 2)
     | st.floats(-12, 12)
 )
-STEPS = st.sampled_from([0, SECOND, SECOND]) | st.integers(-2 * SECOND, 5 * SECOND)  # uneven, and now and then back
+STEPS = st.sampled_from([0, SECOND, SECOND]) | st.integers(
+    -2 * SECOND, 5 * SECOND
+)  # uneven, and now and then back
 READINGS = st.lists(st.tuples(st.integers(1, len(CHECKS)), STEPS, VALUES), max_size=60) | st.lists(
     st.tuples(st.just(len(CHECKS)), STEPS, st.integers(2, 6).map(float)), max_size=60
 )
@@ -138,7 +143,9 @@ class Reference:
             past.append((at, value))
         return max(found, default=UNEVALUATED)
 
-    def signal(self, asked: dict[str, Any], past: list[tuple[int, float]], at: int, value: float) -> list[int]:
+    def signal(
+        self, asked: dict[str, Any], past: list[tuple[int, float]], at: int, value: float
+    ) -> list[int]:
         found = []
         if (spike := asked.get("spike")) and len(past) > 1:
             (_, one), (since, other) = past[-1], past[-2]
@@ -228,7 +235,9 @@ def test_any_readings_get_the_references_flags(readings: list[tuple[int, int, fl
         assert rows[column].tobytes() == before[column].tobytes()
     tested = rows["flag"] != MISSING
     assert ((found & bits.TESTED > 0) == (rows["flag"] != UNEVALUATED))[tested].all()
-    assert ((found & bits.DOUBTED > 0) | (found & bits.FAILED > 0))[np.isin(rows["flag"], (SUSPECT, FAIL))].all()
+    assert ((found & bits.DOUBTED > 0) | (found & bits.FAILED > 0))[
+        np.isin(rows["flag"], (SUSPECT, FAIL))
+    ].all()
 
 
 @given(READINGS, st.data())
@@ -299,7 +308,13 @@ def test_a_spike_is_flagged_as_it_passes_and_the_way_back_is_not() -> None:
 
 
 def test_of_a_step_that_stays_one_reading_is_flagged() -> None:
-    assert marked(6, (0, 1), (1, 1), (2, 9), (3, 9), (4, 9)) == [UNEVALUATED, UNEVALUATED, SUSPECT, PASS, PASS]
+    assert marked(6, (0, 1), (1, 1), (2, 9), (3, 9), (4, 9)) == [
+        UNEVALUATED,
+        UNEVALUATED,
+        SUSPECT,
+        PASS,
+        PASS,
+    ]
 
 
 def test_what_was_said_long_ago_makes_nothing_a_spike() -> None:
@@ -319,7 +334,9 @@ def test_a_run_goes_on_with_what_still_lies_within_the_tolerance() -> None:
 
 @given(st.lists(st.floats(0, 10), min_size=2, max_size=200))
 @settings(deadline=None, max_examples=200)
-def test_however_many_levels_there_are_a_run_is_never_taken_for_longer_than_it_is(values: list[float]) -> None:
+def test_however_many_levels_there_are_a_run_is_never_taken_for_longer_than_it_is(
+    values: list[float],
+) -> None:
     asked = {"flat_line": {"tolerance": 4.0, "suspect_s": 5.0}}
     flags = marked_by(asked, *enumerate(values))
     for place, flag in enumerate(flags):
@@ -351,7 +368,11 @@ def test_a_signal_that_barely_moves_is_suspect_once_the_window_is_full() -> None
 def test_months_and_hours_go_by_the_climatologys_own_clock() -> None:
     asked = {"climatology": {"utc_offset_h": 8, "spans": [{"months": (1, 1), "suspect": (0, 1)}]}}
     year = round(datetime(2026, 12, 31, 16, tzinfo=UTC).timestamp()) - NOW // SECOND
-    assert marked_by(asked, (year - 1, 5), (year, 5), (year + 31 * 86_400, 5)) == [UNEVALUATED, SUSPECT, UNEVALUATED]
+    assert marked_by(asked, (year - 1, 5), (year, 5), (year + 31 * 86_400, 5)) == [
+        UNEVALUATED,
+        SUSPECT,
+        UNEVALUATED,
+    ]
 
 
 @given(st.integers(-70 * 366, 130 * 366))
@@ -386,7 +407,9 @@ def test_a_late_row_is_held_against_bounds_only_and_leaves_no_trace() -> None:
 
 def together(*readings: tuple[int, float, float]) -> list[tuple[int, int]]:
     """Flag and whether compared and agreeing (2, 1) of `(slot, seconds, value)`."""
-    rows = np.array([(NOW + round(at * SECOND), slot, value, UNEVALUATED) for slot, at, value in readings], READING)
+    rows = np.array(
+        [(NOW + round(at * SECOND), slot, value, UNEVALUATED) for slot, at, value in readings], READING
+    )
     found = quality().mark(rows, np.ones(len(rows), np.bool_))
     return [
         (int(flag), 2 * bool(one & bits.COMPARED) + bool(one & bits.AGREED))

@@ -7,6 +7,7 @@ import gzip
 import io
 import warnings
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,8 +54,10 @@ def stretches(request: pytest.FixtureRequest) -> list[Stretch]:
     step = np.median(np.diff(time))
     cuts = [0, *(np.flatnonzero(np.diff(time) != step) + 1), len(time)]
     return [
-        Stretch(time[a:b], value[a:b], step / 1e6, max(np.nanquantile(np.abs(np.diff(value[a:b])), 0.999), 1e-6))
-        for a, b in zip(cuts, cuts[1:], strict=False)
+        Stretch(
+            time[a:b], value[a:b], step / 1e6, max(np.nanquantile(np.abs(np.diff(value[a:b])), 0.999), 1e-6)
+        )
+        for a, b in pairwise(cuts)
         if b - a >= SHORTEST
     ]
 
@@ -106,13 +109,15 @@ def test_flat_line_agrees_and_where_it_forgets_levels_it_is_milder(
 
 
 def test_a_spike_from_level_ground_is_one_for_both(stretches: list[Stretch]) -> None:
-    """Ours cannot know the reading that follows: it looks at the two before. Where those and the one after lie
-    close together, the two heights differ by no more than that distance."""
+    # Ours cannot know the reading that follows: it looks at the two before. Where those and the one after lie close
+    # together, the two heights differ by no more than that distance.
     for one in stretches:
         suspect = one.jump
         found = ours(one, {"spike": {"suspect": suspect}})[2:-1] == SUSPECT
         wanted = theirs("spike_test", one.value, suspect)[2:-1] == SUSPECT
-        before, previous, here, following = (one.value[place : len(one.value) - 3 + place] for place in range(4))
+        before, previous, here, following = (
+            one.value[place : len(one.value) - 3 + place] for place in range(4)
+        )
         around = np.stack([before, previous, following])
         distance = around.max(0) - around.min(0)
         their_height = np.abs(here - (previous + following) / 2)

@@ -25,7 +25,11 @@ FULL: dict[str, Any] = {
 
 def profile(tmp_path: Path, checks: dict[str, Any]) -> Path:
     metric = {"unit": "m", "quantity": "stage", "interval_s": 300}
-    body = {"profile": "gauge", "name": "Gauge", "metrics": {"level": {**metric, "checks": checks}, "rain": metric}}
+    body = {
+        "profile": "gauge",
+        "name": "Gauge",
+        "metrics": {"level": {**metric, "checks": checks}, "rain": metric},
+    }
     path = tmp_path / "gauge.yaml"
     path.write_text(yaml.safe_dump(body))
     return path
@@ -43,11 +47,23 @@ def test_every_check_can_be_asked_for(tmp_path: Path) -> None:
         ("gross_range", {"fail": [0, 10], "suspect": [5, 20]}, "suspect inside fail"),
         ("gross_range", {"fail": [0, float("nan")]}, "finite"),
         ("spike", {"suspect": 3, "fail": 1}, "fail (1) must be more than suspect (3)"),
-        ("rate_of_change", {"per_s": 0.2, "fail_per_s": 0.2}, "fail_per_s (0.2) must be more than per_s (0.2)"),
+        (
+            "rate_of_change",
+            {"per_s": 0.2, "fail_per_s": 0.2},
+            "fail_per_s (0.2) must be more than per_s (0.2)",
+        ),
         ("rate_of_change", {"per_s": 0}, "greater than 0"),
         ("flat_line", {"tolerance": 0, "suspect_s": 60}, "greater than 0"),
-        ("flat_line", {"tolerance": 1, "suspect_s": 60, "fail_s": 30}, "fail_s (30) must be more than suspect_s (60)"),
-        ("attenuated_signal", {"window_s": 60, "suspect": 1, "fail": 2}, "suspect (1) must be more than fail (2)"),
+        (
+            "flat_line",
+            {"tolerance": 1, "suspect_s": 60, "fail_s": 30},
+            "fail_s (30) must be more than suspect_s (60)",
+        ),
+        (
+            "attenuated_signal",
+            {"window_s": 60, "suspect": 1, "fail": 2},
+            "suspect (1) must be more than fail (2)",
+        ),
         ("climatology", {"spans": [{"suspect": [0, 1]}]}, "months or hours"),
         ("climatology", {"spans": [{"months": [0, 3], "suspect": [0, 1]}]}, "greater than or equal to 1"),
         ("climatology", {"spans": [{"months": [1, 3]}]}, "give fail or suspect"),

@@ -58,7 +58,11 @@ class Memory:
     def take_rings(self, slots: NDArray[Any], of: NDArray[Any], over: int) -> NDArray[Any]:
         """Rings for slots, of the readings of other slots or their own, over some microseconds."""
         rows = self._take("rings", len(slots))
-        self.rings["series"][rows], self.rings["of"][rows], self.rings["width"][rows] = slots, of, width_of(over)
+        self.rings["series"][rows], self.rings["of"][rows], self.rings["width"][rows] = (
+            slots,
+            of,
+            width_of(over),
+        )
         return rows
 
     def part(self) -> None:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from alerts.checks.bounds import within
 from alerts.checks.climatology import HOUR_US, cell_of
 from alerts.checks.company import Neighbour, compare, hold
-from alerts.checks.flat import run_of
 from alerts.checks.limits import Limits
 from alerts.checks.memory import Memory
 from alerts.checks.outcome import (
@@ -24,16 +23,14 @@ from alerts.checks.outcome import (
     GAP,
     GROSS,
     MULTIVARIATE,
-    RATE,
-    SPIKE,
     flag_of,
     graded,
 )
-from alerts.checks.spread import NEVER, spread
+from alerts.checks.signal import follow_up
+from alerts.checks.spread import NEVER
 from edge.reading import MISSING, Rows
 
 BLOCK = 32
-SECOND_US = 1_000_000
 
 
 class Quality:
@@ -123,13 +120,8 @@ def _mark(  # noqa: PLR0917 -- a kernel takes its columns one by one
         slot, at, now = series[row], time[row], value[row]
         place, last = places[slot], state[slot]
         limit = limits[place["limits"]]
-        asked, fresh, found = limit["asked"], newer[row], 0
-        if fresh:
-            if asked & GAP and last["heard"] != NEVER:
-                found = graded(at - last["heard"], limit["gap_suspect"], limit["gap_fail"], GAP)
-            last["heard"] = at
-        elif asked & DUPLICATE and at == last["heard"]:
-            found = limit["duplicate"]
+        asked, fresh = limit["asked"], newer[row]
+        found = _arrived(limit, last, at, fresh)
         if flag[row] == MISSING or np.isnan(now):
             flag[row], outcome[row] = MISSING, found
             continue
@@ -141,39 +133,37 @@ def _mark(  # noqa: PLR0917 -- a kernel takes its columns one by one
             usual = climates[limit["climate"] + cell]
             if not np.isnan(usual["fail_low"]):
                 found |= within(usual, now, CLIMATOLOGY)
-        # Where no gross range is asked for, these bounds are infinite: what is beyond is no number to go on from.
-        bounds = within(limit, now, GROSS)
-        if asked & GROSS or bounds & FAILED:
-            found |= bounds
+        bounds = _bounded(limit, now)
+        found |= bounds
         if fresh and not bounds & FAILED:
             if asked & MULTIVARIATE:
                 found |= hold(limit, bands, state[place["other"]], now, at)
             if place["pair"] > 0:
                 pair = pairs[place["pair"]]
                 found |= compare(pair, state[pair["other"]], rings[pair["ring"]], now, at)
-            if last["time"] == NEVER:
-                last["since"] = at
-            else:
-                if asked & SPIKE and at - limit["spike_within"] <= last["before_time"] != NEVER:
-                    # How far outside the span of the two before it; written so, nothing branches.
-                    middle = (last["value"] + last["before"]) / 2
-                    height = abs(now - middle) - abs(last["value"] - last["before"]) / 2
-                    found |= graded(height, limit["spike_suspect"], limit["spike_fail"], SPIKE)
-                if asked & RATE:
-                    rate = abs(now - last["value"]) / ((at - last["time"]) / SECOND_US)
-                    found |= graded(rate, limit["rate_suspect"], limit["rate_fail"], RATE)
-                if asked & FLAT:
-                    run = run_of(last, stairs[place["stairs"]], now, at, limit)
-                    found |= graded(run, limit["flat_suspect"], limit["flat_fail"], FLAT)
-            if asked & ATTENUATED:
-                ring = rings[place["ring"]]
-                low, high = spread(ring, now, at)
-                if at - ring["since"] >= limit["spread_over"]:
-                    found |= graded(low - high, -limit["spread_suspect"], -limit["spread_fail"], ATTENUATED)
-            last["before_time"], last["before"] = last["time"], last["value"]
-            last["time"], last["value"] = at, now
+            found |= follow_up(limit, last, stairs[place["stairs"]], rings[place["ring"]], now, at)
         flag[row], outcome[row] = flag_of(found, flag[row]), found
     return touched
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _arrived(limit: Any, last: Any, at: int, fresh: bool) -> int:  # noqa: FBT001 -- a kernel's argument
+    """The outcome of a row's time, whatever is in it."""
+    found = 0
+    if fresh:
+        if limit["asked"] & GAP and last["heard"] != NEVER:
+            found = graded(at - last["heard"], limit["gap_suspect"], limit["gap_fail"], GAP)
+        last["heard"] = at
+    elif limit["asked"] & DUPLICATE and at == last["heard"]:
+        found = limit["duplicate"]
+    return found
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _bounded(limit: Any, value: float) -> int:
+    """The outcome of the gross range. Where none is asked for, only an infinite value lies beyond the bounds."""
+    found = within(limit, value, GROSS)
+    return found if limit["asked"] & GROSS or found & FAILED else 0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -183,5 +173,10 @@ def _touch(series: Any, places: Any, state: Any, rings: Any, pairs: Any) -> int:
     for slot in series:
         place = places[slot]
         pair = pairs[place["pair"]]
-        touched ^= state[slot]["heard"] ^ state[place["other"]]["time"] ^ state[pair["other"]]["time"] ^ rings[place["ring"]]["until"]
+        touched ^= (
+            state[slot]["heard"]
+            ^ state[place["other"]]["time"]
+            ^ state[pair["other"]]["time"]
+            ^ rings[place["ring"]]["until"]
+        )
     return touched

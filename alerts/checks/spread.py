@@ -41,12 +41,10 @@ def spread(ring: Any, value: float, at: int) -> tuple[float, float]:
         _turn(ring, at)
         ring["low"] = ring["high"] = value
     elif at >= ring["until"] - ring["width"]:
-        if value < ring["low"]:
-            ring["low"] = value
-        if value > ring["high"]:
-            ring["high"] = value
-    low = ring["low"] if ring["low"] < ring["low_before"] else ring["low_before"]
-    high = ring["high"] if ring["high"] > ring["high_before"] else ring["high_before"]
+        ring["low"] = min(ring["low"], value)
+        ring["high"] = max(ring["high"], value)
+    low = min(ring["low_before"], ring["low"])
+    high = max(ring["high_before"], ring["high"])
     return low, high
 
 
