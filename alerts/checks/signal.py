@@ -13,7 +13,8 @@ from alerts.checks.spread import NEVER, spread
 SECOND_US = 1_000_000
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+# Inlined by hand: called, it costs a reading a nanosecond and a half of thirty.
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def follow_up(limit: Any, last: Any, stairs: Any, ring: Any, value: float, at: int) -> int:
     """The outcome of a reading after those that are remembered, which it joins."""
     asked, found = limit["asked"], 0
