@@ -6,7 +6,7 @@ ARGS ?=
 BIN := .venv/bin
 PARTS := edge geo ingest alerts governance api cityhub bench tests firmware-sim
 
-.PHONY: help demo test soak lint format console lock clean
+.PHONY: help demo test soak lint format console lock peers clean
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,11 @@ console: .venv/ready
 lock:  ## resolve the dependencies anew into requirements.lock (needs uv)
 	uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
 	    --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements.lock
+	uv pip compile --group peers -c requirements.lock --universal --python-version 3.11 \
+	    --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o peers.lock
+
+peers: .venv/ready  ## install what `cityhub bench checks` is measured against
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r peers.lock
 
 clean:  ## remove what was built; the hub's data stay where they are
 	rm -rf .venv api/static console/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis

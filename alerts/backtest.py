@@ -74,7 +74,7 @@ def recorded(samples: Sequence[tuple[int, float]], checks: dict[str, Any]) -> tu
     infinite = np.isinf(rows["value"])
     newer = heard(rows) & ~infinite
     quality = Quality()
-    quality.configure(1, checks)
+    quality.configure(np.array([1]), checks)
     quality.mark(rows, newer)
     rows["flag"][infinite] = FAIL
     return rows, newer

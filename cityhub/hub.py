@@ -18,14 +18,16 @@ from psycopg.types.json import Jsonb
 
 from alerts import alarms, rulebook, webhook
 from alerts.alarms import Alarms, Change
+from alerts.checks.company import Neighbour
 from alerts.checks.quality import Quality
 from alerts.notifier import Notice, Notifier
 from alerts.rule import LEVEL_NAMES
 from alerts.watch import Watches
+from cityhub import screening
 from cityhub.judging import change_of, subject_of, zones_of
 from cityhub.topics import AlarmTopics
 from edge.reading import Rows, now_us
-from ingest import checkpoint, held, quota, store
+from ingest import checkpoint, held, neighbours, quota, store
 from ingest.assemble import Assembler
 from ingest.batch import Batch, Seen
 from ingest.clock import Clocks
@@ -242,6 +244,7 @@ class Hub:
             if profile.quota
         }
         self._quotas.configure(self._registry.devices.values(), stated)
+        self._compare()
 
     def _create(self, wanted: set[tuple[Device, str]]) -> None:
         self._meet(self._session.run(lambda connection: self._registry.create(connection, wanted)))
@@ -253,7 +256,6 @@ class Hub:
         zones = self._session.run(lambda connection: zones_of(connection, [series.id for series in fresh]))
         for series in fresh:
             self._newest.reach(series.id)
-            self._quality.configure(series.id, series.measured.checks.model_dump(exclude_none=True))
             for version in self._watches.add(subject_of(series, zones.get(series.id, frozenset()))):
                 log.warning(
                     "rule does not judge a series: its limits are in another unit",
@@ -263,13 +265,21 @@ class Hub:
                     rule_unit=version.rule.unit,
                     series_unit=series.measured.unit,
                 )
+        screening.screen(self._quality, self._registry, fresh)
+        self._compare()
+
+    def _compare(self) -> None:
+        """Neighbours may be named before their series are there, or long after."""
+        self._quality.compare(
+            (link.slot, link.other, Neighbour(*link[2:])) for link in self._session.run(neighbours.links)
+        )
 
     def _resume(self) -> None:
         """Take up where the last run's commits ended: load the checkpoint, feed what was stored after it."""
         saved = self._session.run(checkpoint.load)
         if "newest" in saved:
             self._newest.take_up(saved["newest"])
-            self._quality.take_up(saved["quality"])
+            self._quality.take_up(saved)
             self._watches.restore(saved)
         fed = 0
         for rows in self._session.run(
@@ -291,7 +301,7 @@ class Hub:
     def _save(self) -> None:
         arrays = {
             "newest": self._newest.times,
-            "quality": self._quality.state,
+            **self._quality.saved(),
             **self._watches.state(),
         }
         self._session.run(lambda connection: checkpoint.save(connection, arrays))

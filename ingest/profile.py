@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
+
+from ingest.checks import Checks, Strict
 
 SHIPPED = Path(__file__).parent / "profiles"
 IDENTIFIER = r"^[a-z0-9][a-z0-9-]{0,63}$"
 
 Key = Annotated[str, Field(pattern=IDENTIFIER)]
-Span = tuple[float, float]
 
 
 class ProfileError(ValueError):
@@ -25,38 +26,7 @@ class ProfileError(ValueError):
         self.hint = hint
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class GrossRange(_Strict):
-    """QARTOD gross range: outside `fail` the sensor cannot measure, outside `suspect` nobody has seen it."""
-
-    fail: Span
-    suspect: Span | None = None
-
-    @model_validator(mode="after")
-    def _nested(self) -> GrossRange:
-        low, high = self.suspect or self.fail
-        if not self.fail[0] <= low < high <= self.fail[1]:
-            raise ValueError("write [low, high] with suspect inside fail")
-        return self
-
-
-class RateOfChange(_Strict):
-    """QARTOD rate of change: a faster change than this, in units per second, is suspect."""
-
-    per_s: Annotated[float, Field(gt=0)]
-
-
-class Checks(_Strict):
-    """The quality checks of one metric."""
-
-    gross_range: GrossRange | None = None
-    rate_of_change: RateOfChange | None = None
-
-
-class Metric(_Strict):
+class Metric(Strict):
     """One thing that the device measures."""
 
     unit: str
@@ -72,7 +42,7 @@ class DerivedMetric(Metric):
     over: Annotated[str, Field(pattern="^zone-area$")]
 
 
-class Allowance(_Strict):
+class Allowance(Strict):
     """What a device of this kind may send: messages a second for ever, and `burst` of them at once."""
 
     messages_per_s: Annotated[float, Field(gt=0)]
@@ -94,13 +64,13 @@ HUB_METRICS = {
 }
 
 
-class Profile(_Strict):
+class Profile(Strict):
     """A kind of device."""
 
     profile: Key
     name: str
     metrics: dict[Key, Metric]
-    derived: dict[Key, DerivedMetric] = {}
+    derived: dict[Key, DerivedMetric] = Field(default_factory=dict)
     quota: Allowance | None = None
 
     def metric(self, name: str) -> Metric | None:
@@ -113,11 +83,19 @@ class Profile(_Strict):
         )
 
     @model_validator(mode="after")
-    def _sources_exist(self) -> Profile:
-        for name, metric in self.derived.items():
-            if metric.source not in self.metrics:
+    def _names_exist(self) -> Profile:
+        for name, derived in self.derived.items():
+            if derived.source not in self.metrics:
                 raise ValueError(
-                    f"derived.{name}.from names {metric.source}, which the profile does not measure"
+                    f"derived.{name}.from names {derived.source}, which the profile does not measure"
+                )
+            if derived.checks.multivariate is not None:
+                raise ValueError(f"derived.{name}: a derived metric has no multivariate check")
+        for name, metric in self.metrics.items():
+            several = metric.checks.multivariate
+            if several is not None and (several.other not in self.metrics or several.other == name):
+                raise ValueError(
+                    f"metrics.{name}.checks.multivariate.with names {several.other}, which is no other metric here"
                 )
         return self
 

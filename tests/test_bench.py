@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import balance, labelled, meters
-from bench.errors import Mismatch
+from bench import balance, checking, drawing, labelled, meters
+from bench.errors import BenchError, Mismatch
 from bench.reader import Reader
 from bench.stored import City
 
@@ -195,3 +195,20 @@ def test_the_stored_city_holds_a_thousand_readings_of_each_series_in_order_and_n
     times, values = city.day_of(10, 60)
     assert one["time"][60:1500].tolist() == times.tolist()
     assert one["value"][60:1500].tolist() == values.tolist()
+
+
+def test_the_checks_bench_judges_a_fleet_and_names_a_peer_that_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rates, kernels = checking.measure(500, 0.01, 2)
+    assert len(rates) == 2
+    assert min(rates) > 0
+    assert kernels.keys() == {"mark", "observe"}
+    monkeypatch.setitem(sys.modules, "ioos_qc", None)
+    with pytest.raises(BenchError, match="ioos_qc is not installed") as missing:
+        checking.run(1, 1, lambda _: None)
+    assert "make peers" in missing.value.hint
+
+
+def test_the_plot_of_the_checks_shows_what_the_kernel_does_today() -> None:
+    assert drawing.TARGET.read_text() == drawing.draw()

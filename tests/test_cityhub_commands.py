@@ -54,7 +54,7 @@ def test_an_operators_mistake_is_a_sentence_with_a_way_out_and_exit_2(
 
 @pytest.mark.parametrize(
     "name", ["demo", "up", "hub", "api", "migrate", "edge run", "sim run", "replay", "decode", "device import",
-             "device list", "device show", "device retire", "zone import", "zone check", "rule check", "rule backtest", "rule prove",
+             "device list", "device neighbours", "device show", "device retire", "zone import", "zone check", "rule check", "rule backtest", "rule prove",
              "backtest", "ledger", "bench"],
 )  # fmt: skip
 def test_the_help_of_every_command_says_what_it_does(name: str) -> None:

@@ -1,85 +1,178 @@
-"""Quality flags: IOOS QARTOD gross range and rate of change, written into the rows in place."""
+"""Quality flags: the tests of IOOS QARTOD on every reading while it passes, written into the rows in place."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from edge.reading import FAIL, MISSING, PASS, SUSPECT, Rows
-
-LIMITS = np.dtype(
-    [
-        ("fail_low", "f8"),
-        ("fail_high", "f8"),
-        ("suspect_low", "f8"),
-        ("suspect_high", "f8"),
-        ("per_us", "f8"),
-        ("any", "?"),
-    ]
+from alerts.checks.bounds import within
+from alerts.checks.climatology import HOUR_US, cell_of
+from alerts.checks.company import Neighbour, compare, hold
+from alerts.checks.limits import Limits
+from alerts.checks.memory import Memory
+from alerts.checks.outcome import (
+    ATTENUATED,
+    CLIMATOLOGY,
+    DUPLICATE,
+    FAILED,
+    FLAT,
+    GAP,
+    GROSS,
+    MULTIVARIATE,
+    flag_of,
+    graded,
 )
-"""By slot: bounds (NaN: none), greatest change per microsecond (NaN: unchecked), whether any check is set."""
+from alerts.checks.signal import follow_up
+from alerts.checks.spread import NEVER
+from edge.reading import MISSING, Rows
 
-STATE = np.dtype([("time", "i8"), ("value", "f8")])
-"""By slot: the last reading that was not failed or missing (time 0: none yet)."""
+BLOCK = 32
 
 
 class Quality:
     """The checks of every slot and what they remember."""
 
     def __init__(self) -> None:
-        self.limits: NDArray[Any] = np.zeros(1, LIMITS)
-        self.state: NDArray[Any] = np.zeros(1, STATE)
+        self._limits, self._memory = Limits(), Memory()
 
-    def configure(self, slot: int, checks: dict[str, Any]) -> None:
-        """Set the checks of a slot, in the form in which a profile writes them."""
-        self._reach(slot)
-        bounds = checks.get("gross_range") or {}
-        fail = bounds.get("fail") or (np.nan, np.nan)
-        suspect = bounds.get("suspect") or fail
-        per_s = (checks.get("rate_of_change") or {}).get("per_s", np.nan)
-        self.limits[slot] = (*fail, *suspect, per_s / 1e6, bool(bounds) or not np.isnan(per_s))
+    def configure(self, slots: NDArray[np.integer[Any]], checks: Mapping[str, Any]) -> None:
+        """Set the checks of slots, in the form in which a profile writes them."""
+        memory, row = self._memory, self._limits.row_of(checks)
+        memory.reach(int(slots.max()))
+        memory.places["limits"][slots] = row
+        limit = self._limits.rows[row]
+        if limit["asked"] & FLAT:
+            memory.take_stairs(slots, float(limit["flat_tolerance"]))
+        if limit["asked"] & ATTENUATED:
+            memory.places["ring"][slots] = memory.take_rings(slots, slots, int(limit["spread_over"]))
 
-    def take_up(self, saved: NDArray[Any]) -> None:
-        """Begin where a checkpoint ended; one of another layout is not taken."""
-        if saved.dtype == STATE:
-            self._reach(len(saved))
-            self.state[: len(saved)] = saved
+    def follow(self, slot: int, other: int) -> None:
+        """Name the slot of the metric that decides a slot's multi-variate range."""
+        self._memory.places["other"][slot] = other
 
-    def _reach(self, slot: int) -> None:
-        if len(self.limits) <= slot:
-            room = max(slot + 1, 2 * len(self.limits))
-            self.limits, self.state = _grown(self.limits, room), _grown(self.state, room)
+    def compare(self, pairs: Iterable[tuple[int, int, Neighbour]]) -> None:
+        """Hold slots against their neighbours from now on, `(slot, neighbour's slot, how)`: these and no others."""
+        self._memory.part()
+        for slot, other, neighbour in pairs:
+            self._memory.pair(slot, other, neighbour)
 
-    def mark(self, rows: Rows, newer: NDArray[np.bool_]) -> None:
-        """Write a flag into every row; rows that are not newer than their series are held against bounds only."""
-        _mark(rows["series"], rows["time"], rows["value"], rows["flag"], newer, self.limits, self.state)
+    def saved(self) -> dict[str, NDArray[Any]]:
+        """What is remembered, as arrays by name, for `take_up` after a restart."""
+        return self._memory.saved()
+
+    def take_up(self, saved: Mapping[str, NDArray[Any]]) -> None:
+        """Begin where `saved` ended, once the slots are configured."""
+        self._memory.take_up(saved)
+
+    def mark(self, rows: Rows, newer: NDArray[np.bool_]) -> NDArray[np.uint16]:
+        """Write a flag into every row; returns the checks that found something wrong with it, as bits.
+
+        Rows that are not newer than their series are held against bounds only and leave no trace. A flag stays
+        UNEVALUATED where no check had anything to go by.
+        """
+        outcome = np.zeros(len(rows), np.uint16)
+        memory, limits = self._memory, self._limits
+        _mark(
+            rows["series"],
+            rows["time"],
+            rows["value"],
+            rows["flag"],
+            newer,
+            outcome,
+            memory.places,
+            memory.state,
+            limits.rows,
+            limits.climates,
+            limits.bands,
+            memory.stairs,
+            memory.rings,
+            memory.pairs,
+        )
+        return outcome
 
 
-def _grown(array: NDArray[Any], room: int) -> NDArray[Any]:
-    wider = np.zeros(room, array.dtype)
-    wider[: len(array)] = array
-    return wider
-
-
-@njit(cache=True, nogil=True)
-def _mark(series: Any, time: Any, value: Any, flag: Any, newer: Any, limits: Any, state: Any) -> None:
+@njit(cache=True, nogil=True, error_model="numpy")
+def _mark(  # noqa: PLR0917 -- a kernel takes its columns one by one
+    series: Any,
+    time: Any,
+    value: Any,
+    flag: Any,
+    newer: Any,
+    outcome: Any,
+    places: Any,
+    state: Any,
+    limits: Any,
+    climates: Any,
+    bands: Any,
+    stairs: Any,
+    rings: Any,
+    pairs: Any,
+) -> int:
+    hour_from, cell = 0, cell_of(0)
+    touched = 0
     for row in range(len(series)):
-        if flag[row] == MISSING:
+        if row % BLOCK == 0:
+            touched ^= _touch(series[row : row + BLOCK], places, state, rings)
+        slot, at, now = series[row], time[row], value[row]
+        place, last = places[slot], state[slot]
+        limit = limits[place["limits"]]
+        asked, fresh = limit["asked"], newer[row]
+        found = _arrived(limit, last, at, fresh)
+        if flag[row] == MISSING or np.isnan(now):
+            flag[row], outcome[row] = MISSING, found
             continue
-        limit, last, now = limits[series[row]], state[series[row]], value[row]
-        if now < limit["fail_low"] or now > limit["fail_high"]:
-            flag[row] = FAIL
-            continue
-        found = PASS
-        if now < limit["suspect_low"] or now > limit["suspect_high"]:
-            found = SUSPECT
-        if newer[row]:
-            if last["time"] != 0 and abs(now - last["value"]) > limit["per_us"] * (time[row] - last["time"]):
-                found = SUSPECT
-            last["time"] = time[row]
-            last["value"] = now
-        if limit["any"]:
-            flag[row] = found
+        if asked & CLIMATOLOGY:
+            local = at + limit["climate_offset"]
+            if not hour_from <= local < hour_from + HOUR_US:
+                # Readings of one batch mostly share their hour, and a date costs as much as all the rest.
+                hour_from, cell = local // HOUR_US * HOUR_US, cell_of(local // HOUR_US)
+            usual = climates[limit["climate"] + cell]
+            if not np.isnan(usual["fail_low"]):
+                found |= within(usual, now, CLIMATOLOGY)
+        bounds = _bounded(limit, now)
+        found |= bounds
+        if fresh and not bounds & FAILED:
+            if asked & MULTIVARIATE:
+                found |= hold(limit, bands, state[place["other"]], now, at)
+            if place["pair"] > 0:
+                pair = pairs[place["pair"]]
+                found |= compare(pair, state[pair["other"]], rings[pair["ring"]], now, at)
+            found |= follow_up(limit, last, stairs[place["stairs"]], rings[place["ring"]], now, at)
+        flag[row], outcome[row] = flag_of(found, flag[row]), found
+    return touched
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _arrived(limit: Any, last: Any, at: int, fresh: bool) -> int:  # noqa: FBT001 -- a kernel's argument
+    """The outcome of a row's time, whatever is in it."""
+    found = 0
+    if fresh:
+        if limit["asked"] & GAP and last["heard"] != NEVER:
+            found = graded(at - last["heard"], limit["gap_suspect"], limit["gap_fail"], GAP)
+        last["heard"] = at
+    elif limit["asked"] & DUPLICATE and at == last["heard"]:
+        found = limit["duplicate"]
+    return found
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _bounded(limit: Any, value: float) -> int:
+    """The outcome of the gross range. Where none is asked for, only an infinite value lies beyond the bounds."""
+    found = within(limit, value, GROSS)
+    return found if limit["asked"] & GROSS or found & FAILED else 0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _touch(series: Any, places: Any, state: Any, rings: Any) -> int:
+    """Read a little of what a block of rows needs, so that the processor fetches it in one go, not row by row.
+
+    It halves the time at a million series, where every reading waits for memory, and takes a quarter off at 10,000.
+    """
+    touched = 0
+    for slot in series:
+        touched ^= state[slot]["heard"] ^ rings[places[slot]["ring"]]["until"]
+    return touched

@@ -24,6 +24,7 @@ class Name(StrEnum):
     """The benches there are."""
 
     ANOMALY = "anomaly"
+    CHECKS = "checks"
     COPY = "copy"
     INGEST = "ingest"
     LATENCY = "latency"
@@ -35,6 +36,7 @@ class Name(StrEnum):
 
 MODULES = {
     Name.ANOMALY: "bench.labelled",
+    Name.CHECKS: "bench.checking",
     Name.COPY: "bench.copying",
     Name.INGEST: "bench.ingesting",
     Name.LATENCY: "bench.latency",
@@ -76,6 +78,7 @@ def bench(  # noqa: PLR0917 -- the options of a command line
 
     `anomaly`: the score of the anomaly check on labelled recordings, by the benchmark's own scorer, beside published
     detectors; how it holds with other constants and on series held out; readings a second.
+    `checks`: readings a second through every quality check and a rule, on one core, beside ioos_qc and river.
     `copy`: a bare COPY into a table like `reading`. `ingest`: messages a second through the whole hub, committed and
     counted, from single devices and in edge batches, beside a bare COPY and the plain script that people write.
     `latency`: from publish to the live stream, under half of that load. `flood`: the same while one device sends a

@@ -13,9 +13,9 @@ from rich.table import Table
 from cityhub.commands.options import Config, connect, settings
 from cityhub.placing import place_devices
 from cityhub.settings import OperatorError
-from ingest import enrolment
+from ingest import enrolment, neighbours
 
-app = typer.Typer(help="Devices: import, list, show, retire.", no_args_is_help=True)
+app = typer.Typer(help="Devices: import, neighbours, list, show, retire.", no_args_is_help=True)
 out = Console(highlight=False)
 
 
@@ -33,13 +33,32 @@ def import_(
 
 def import_devices(connection: psycopg.Connection, file: Path) -> tuple[int, int, int]:
     """Enrol a list and place it; returns new, known, and devices that stand in a zone."""
+    with connection.transaction(), connection.cursor() as cursor:
+        fresh, known = enrolment.enrol(connection, enrolment.read_csv(_text(file)))
+        return fresh, known, place_devices(cursor)
+
+
+@app.command("neighbours")
+def neighbours_(
+    file: Annotated[Path, typer.Argument(help=f"CSV with the columns {', '.join(neighbours.COLUMNS)}.")],
+    config: Config = None,
+) -> None:
+    """Say which devices should follow which, metric by metric; the list replaces the one before.
+
+    A reading is suspect when it lies more than the tolerance away from what its neighbour said last, `offset` taken
+    off; with a lag, from everything that it said during the lag. The neighbour may be registered later.
+    """
+    found = neighbours.read_csv(_text(file))
+    with connect(settings(config)) as connection:
+        neighbours.replace(connection, found)
+    out.print(f"{len(found)} series have a neighbour")
+
+
+def _text(file: Path) -> str:
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        return file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise OperatorError(f"cannot read {file}: {error}", "give a CSV file in UTF-8") from error
-    with connection.transaction(), connection.cursor() as cursor:
-        fresh, known = enrolment.enrol(connection, enrolment.read_csv(text))
-        return fresh, known, place_devices(cursor)
 
 
 @app.command("list")
