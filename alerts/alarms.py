@@ -26,8 +26,9 @@ class Change:
     series_id: int
     to_level: int
     at: datetime  # when the level was reached, by the readings' own time
-    reading_time: datetime  # with the series: the reading that moved it
+    reading_time: datetime | None  # with the series: the reading that moved it
     value: float
+    threshold: float | None = None  # where the rule itself names none
 
 
 class Alarms:
@@ -64,7 +65,7 @@ class Alarms:
         from_level = standing[1] if standing else 0
         if from_level == change.to_level:
             return
-        threshold = threshold_of(change.version, change.to_level, change.value)
+        threshold = change.threshold or threshold_of(change.version, change.to_level, change.value)
         moved = {
             "level": change.to_level, "value": change.value, "threshold": threshold, "at": change.at,
             "rule": rule, "series": change.series_id, "id": standing[0] if standing else None,
@@ -119,7 +120,8 @@ def notice(connection: psycopg.Connection, transition_id: int) -> dict[str, Any]
     with connection.cursor(row_factory=dict_row) as cursor:
         cursor.execute(
             """select alarm.id::text as id, alarm_transition.kind, from_level, to_level as level, alarm.rule,
-                      rule_version.body ->> 'title' as title, alarm.value, alarm.threshold, unit, metric, exercise,
+                      rule_version.body ->> 'title' as title, alarm.value, alarm.threshold, metric, exercise,
+                      case when rule_version.body ->> 'kind' = 'no_data' then 's' else unit end as unit,
                       device.key as device, device.name as device_name, department.key as department,
                       zone.key as zone, zone.name as zone_name, lon, lat,
                       to_json(alarm_transition.at) #>> '{}' as at, to_json(raised_at) #>> '{}' as raised_at

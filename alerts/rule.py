@@ -30,10 +30,10 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Selector(_Strict):
+class Scope(_Strict):
     """Which series a rule speaks of: all that match what is given."""
 
-    metric: str
+    metric: str | None = None
     profile: str | None = None
     department: str | None = None
     device: str | None = None
@@ -42,6 +42,12 @@ class Selector(_Strict):
     def precision(self) -> int:
         """The more is given, the more precise; a device beats a department, that a profile."""
         return 4 * (self.device is not None) + 2 * (self.department is not None) + (self.profile is not None)
+
+
+class Selector(Scope):
+    """A scope within one metric: a threshold means something only in its unit."""
+
+    metric: str
 
 
 class Rule(_Strict):
@@ -72,11 +78,24 @@ class Rule(_Strict):
         return self
 
 
+class NoData(_Strict):
+    """A series that says nothing for so many of its intervals, and for so long at least."""
+
+    kind: Literal["no_data"]
+    rule: Annotated[str, Field(pattern=IDENTIFIER)]
+    title: str
+    source: str | None = None
+    applies_to: Scope = Scope()
+    level: Level = "blue"
+    after_intervals: Annotated[float, Field(ge=1)] = 3
+    after_s: Annotated[float, Field(ge=1)] = 60
+
+
 @dataclass(frozen=True, slots=True)
 class Version:
     """A rule as it was written, and the hash that names it."""
 
-    rule: Rule
+    rule: Rule | NoData
     body: dict[str, Any]
     sha256: str
 
@@ -114,7 +133,8 @@ def read(path: Path) -> Version:
     text = path.read_bytes()
     try:
         body = yaml.safe_load(text)
-        rule = Rule.model_validate(body)
+        kind = NoData if isinstance(body, dict) and body.get("kind") == "no_data" else Rule
+        rule = kind.model_validate(body)
     except yaml.YAMLError as error:
         raise RuleError(f"{path}: not YAML: {error}", "check indentation and quotes") from error
     except ValidationError as error:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alerts.checks.threshold import EVENT, LEVELS, STATE_FIELDS, WATCH, observe
-from alerts.rule import LEVEL_NAMES, Subject, Version, applying
+from alerts.rule import LEVEL_NAMES, NoData, Rule, Subject, Version, applying
 from edge.reading import Rows
 
 SAVED = np.dtype(
@@ -24,7 +24,7 @@ class Watches:
     """Every rule on every series that it applies to, and where each stands."""
 
     def __init__(self, versions: list[Version]) -> None:
-        self.versions = versions
+        self.versions = [version for version in versions if isinstance(version.rule, Rule)]
         self.watches: NDArray[Any] = np.zeros(64, WATCH)
         self.count = 0
         self._first: NDArray[np.int32] = np.full(1, -1, np.int32)
@@ -93,7 +93,9 @@ class Watches:
 
 
 def threshold_of(version: Version, level: int, value: float) -> float | None:
-    """The limit that a value at a level has passed."""
+    """The limit that a value at a level has passed; None where the rule itself names none."""
+    if isinstance(version.rule, NoData):
+        return None
     above: float | None = dict(version.rule.above).get(LEVEL_NAMES[level])  # type: ignore[call-overload]
     below: float | None = dict(version.rule.below).get(LEVEL_NAMES[level])  # type: ignore[call-overload]
     if above is None or below is None:
@@ -102,7 +104,7 @@ def threshold_of(version: Version, level: int, value: float) -> float | None:
 
 
 def _bound(version: Version, place: int, slot: int, following: int) -> NDArray[Any]:
-    rule = version.rule
+    rule = cast("Rule", version.rule)
     watch = np.zeros((), WATCH)
     watch["series"], watch["next"], watch["rule"] = slot, following, place
     for side in ("above", "below"):

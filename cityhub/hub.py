@@ -16,24 +16,29 @@ import psycopg
 import structlog
 from psycopg.types.json import Jsonb
 
-from alerts import alarms, rule, webhook
+from alerts import alarms, rule, tally, webhook
 from alerts.alarms import Alarms, Change
 from alerts.checks.quality import Quality
+from alerts.checks.tally import DOUBTFUL, DUPLICATE, REFUSED, Tally, checked_by_flag
+from alerts.days import Days
 from alerts.notifier import Notice, Notifier
 from alerts.rule import Subject
+from alerts.silence import Silence, Word
+from alerts.tally import Tallies
 from alerts.watch import Watches
 from cityhub.topics import AlarmTopics
-from edge.reading import Rows
+from edge.reading import Rows, now_us
 from ingest import checkpoint, store
 from ingest.assemble import Assembler
 from ingest.batch import Batch, Seen
 from ingest.clock import Clocks
 from ingest.dirty import Marks
-from ingest.inbox import Inbox
+from ingest.inbox import BATCH_MESSAGES, Inbox
 from ingest.keeper import Keeper
 from ingest.latest import Latest, upsert
 from ingest.lifecycle import Retention
-from ingest.order import Newest
+from ingest.order import LONG_AGO, Newest
+from ingest.profile import DerivedMetric
 from ingest.records import from_us, write_archive, write_dead_letters, write_ledger, write_progress
 from ingest.registry import Device, Registry, Series
 from ingest.session import Session, Stopped
@@ -60,6 +65,7 @@ class Plan:
     webhook_allow_private: bool = False
     client_id: str = "cityhub"
     retention: Retention = field(default_factory=Retention)
+    days: Days = field(default_factory=lambda: Days("Asia/Shanghai"))
 
 
 class Hub:
@@ -73,7 +79,12 @@ class Hub:
         self._beaten: tuple[float, int] = (time.monotonic(), 0)
         self._newest_us = 0
         self._registry, self._newest = Registry(self._look_again), Newest()
-        self._quality, self._watches = Quality(), Watches(rule.load(*plan.rule_folders))
+        versions = rule.load(*plan.rule_folders)
+        self._versions = versions
+        self._quality, self._watches = Quality(), Watches(versions)
+        self._silence = Silence(versions, time.monotonic(), self._in_service)
+        self._tallies = Tallies(Tally(plan.days))
+        self._judging: dict[str, int] = {}
         self._session = Session(plan.database_url, stopping, REGISTRY_CHANNEL)
         self._inbox = Inbox(plan.mqtt_url, plan.client_id)
         self._alarms = Alarms(["log", "topic", *(["webhook"] if plan.webhook_url else [])])
@@ -87,6 +98,7 @@ class Hub:
             [
                 write_archive,
                 self._write_alarms,
+                self._write_tally,
                 write_dead_letters,
                 write_ledger,
                 write_progress,
@@ -101,7 +113,7 @@ class Hub:
         """Start everything, pass batches until `stopping` is set, then end in reverse order."""
         with ExitStack() as stack:
             stack.callback(self._session.close)
-            self._session.run(lambda connection: self._alarms.register(connection, self._watches.versions))
+            self._session.run(lambda connection: self._alarms.register(connection, self._versions))
             self._meet(self._session.run(self._registry.refresh))
             self._resume()
             self._session.run(lambda _: self._store.begin())
@@ -111,7 +123,11 @@ class Hub:
                 notifier.start()
                 stack.callback(notifier.close)
                 self._notifiers.append(notifier)
-            keeper = Keeper(self._plan.database_url, self._plan.retention)
+            keeper = Keeper(
+                self._plan.database_url,
+                self._plan.retention,
+                lambda connection: tally.fold(connection, self._plan.days, now_us()),
+            )
             keeper.start()
             stack.callback(keeper.close)
             self._writer.start()
@@ -141,6 +157,7 @@ class Hub:
             if now - beat_at >= BEAT_EVERY_S:
                 beat_at = now
                 self._inbox.watch()
+                self._listen(now)
                 self._look_again()
                 self._beat()
             if now - saved_at >= CHECKPOINT_EVERY_S and self._writer.drain():
@@ -151,8 +168,38 @@ class Hub:
         """Judge a batch and hand it to the writer: flags, then rules."""
         self._quality.mark(batch.rows, batch.newer)
         batch.count_flags()
-        batch.events = self._changes(batch)
+        batch.marks = self._tallies.tally.mark(
+            batch.rows, batch.newer, batch.delayed, checked_by_flag(batch.rows["flag"])
+        )
+        heard = self._silence.hear(batch.rows["series"], time.monotonic())
+        batch.events = [*self._silences(heard), *self._changes(batch)]
         self._writer.put(batch)
+
+    def _listen(self, now: float) -> None:
+        """Look who has fallen silent; a batch without messages carries the word to the writer."""
+        away = not self._inbox.connected or bool(self._writer.waits) or self._inbox.waiting > BATCH_MESSAGES
+        words = self._silence.tick(now, away=away)
+        if words:
+            self._writer.put(Batch([], events=self._silences(words)))
+
+    def _silences(self, words: list[Word]) -> list[Change]:
+        # Silence is judged by the hub's own time: nobody else's says anything of it.
+        at = from_us(now_us())
+        return [
+            Change(
+                word.version,
+                word.series,
+                word.level,
+                at,
+                from_us(newest) if (newest := int(self._newest.times[word.series])) != LONG_AGO else None,
+                round(word.silent_s, 1),
+                word.allowed_s,
+            )
+            for word in words
+        ]
+
+    def _in_service(self, slot: int) -> bool:
+        return self._registry.series[slot].device.key in self._registry.devices
 
     def _changes(self, batch: Batch) -> list[Change]:
         events = self._watches.observe(batch.rows, batch.newer, batch.late)
@@ -171,6 +218,20 @@ class Hub:
 
     def _write_alarms(self, cursor: psycopg.Cursor, batch: Batch) -> None:
         self._alarms.write(cursor, batch.events)
+
+    def _write_tally(self, cursor: psycopg.Cursor, batch: Batch) -> None:
+        if batch.marks is None:
+            return
+        # What somebody else has stored meanwhile may have filled a slot: the table knows.
+        doubt = DOUBTFUL if batch.amended else 0
+        place = self._tallies.tally.place
+        self._tallies.write(
+            cursor,
+            np.concatenate([batch.rows, batch.repeated, batch.refused]),
+            np.concatenate([
+                batch.marks, place(batch.repeated, DUPLICATE | doubt), place(batch.refused, REFUSED | doubt)
+            ]),
+        )  # fmt: skip
 
     def _committed(self, batch: Batch) -> None:
         """After the commit, in the writer's thread: wake the notifiers, count."""
@@ -213,13 +274,31 @@ class Hub:
 
     def _meet(self, fresh: list[Series]) -> None:
         """Give series that are new to this process their place in the kernels' arrays."""
+        now = time.monotonic()
+        self._judge_by({series.device.profile for series in fresh})
         for series in fresh:
             device = series.device
             self._newest.reach(series.id)
             self._quality.configure(series.id, series.measured.checks.model_dump(exclude_none=True))
-            self._watches.add(
-                Subject(series.id, series.metric, device.profile, device.department, device.key)
-            )
+            subject = Subject(series.id, series.metric, device.profile, device.department, device.key)
+            self._watches.add(subject)
+            interval_s = series.measured.interval_s
+            self._tallies.add(series.id, interval_s, self._judging[device.profile])
+            if not device.recorded and not isinstance(series.measured, DerivedMetric):
+                sender = device.gateway_id or device.id
+                self._silence.add(subject, interval_s, sender, own=sender == device.id, now=now)
+
+    def _judge_by(self, profiles: set[str]) -> None:
+        """Keep the checks of profiles that are new to this process as versions of what judges."""
+        bodies = {
+            key: {
+                metric: measured.checks.model_dump(mode="json", exclude_none=True)
+                for metric, measured in (known.metrics | known.derived).items()
+            }
+            for key in profiles - set(self._judging)
+            for known in [self._registry.profiles[key]]
+        }
+        self._judging |= self._session.run(lambda connection: self._tallies.register(connection, bodies))
 
     def _resume(self) -> None:
         """Take up where the last run's commits ended: load the checkpoint, feed what was stored after it."""
@@ -228,6 +307,8 @@ class Hub:
             self._newest.take_up(saved["newest"])
             self._quality.take_up(saved["quality"])
             self._watches.restore(saved["watches"])
+        if "tally" in saved:
+            self._tallies.tally.take_up(saved["tally"])
         fed = 0
         for rows in self._session.run(
             lambda connection: list(
@@ -236,10 +317,13 @@ class Hub:
         ):
             newer = self._newest.advance(rows["series"], rows["time"])
             self._quality.mark(rows, newer)
+            self._tallies.tally.mark(rows, newer, ~newer, checked_by_flag(rows["flag"]))
             self._watches.observe(rows, newer, np.ones(len(rows), np.bool_))
             self._session.run(lambda connection, rows=rows: _upsert_latest(connection, rows))  # type: ignore[misc]
             fed += len(rows)
-        self._watches.set_told(self._session.run(alarms.standing))
+        standing = self._session.run(alarms.standing)
+        self._watches.set_told(standing)
+        self._silence.set_told(standing, saved.get("spokesmen", np.zeros(0)).tolist())
         log.info("resumed", checkpoint="newest" in saved, fed=fed)
 
     def _save(self) -> None:
@@ -247,6 +331,8 @@ class Hub:
             "newest": self._newest.times,
             "quality": self._quality.state,
             "watches": self._watches.state(),
+            "tally": self._tallies.tally.state,
+            "spokesmen": self._silence.spokesmen(),
         }
         self._session.run(lambda connection: checkpoint.save(connection, arrays))
         recorded = {device.id for device in self._registry.devices.values() if device.recorded}

@@ -14,7 +14,10 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.mark.skipif("NUMBA_DISABLE_JIT" in os.environ, reason="this is the run without compilation")
 def test_the_kernels_pass_their_tests_as_plain_python_too() -> None:
-    files = [str(ROOT / "tests" / f"test_alerts_{name}.py") for name in ("quality", "threshold")]
+    files = [
+        str(ROOT / "tests" / f"test_alerts_{name}.py")
+        for name in ("quality", "threshold", "tally", "silence")
+    ]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *files],
         cwd=ROOT,

@@ -30,10 +30,16 @@ def check(paths: Annotated[list[Path], typer.Argument(help="Rule files or folder
         if not file.exists():
             raise OperatorError(f"no file {file}", "check the path")
         version = rule.read(file)
-        chosen = ", ".join(f"{name} {value}" for name, value in version.rule.applies_to if value)
-        limits = ", ".join(
-            f"{side} {name} {limit:g}"
-            for side in ("above", "below")
-            for name, limit in getattr(version.rule, side).items()
-        )
+        chosen = ", ".join(f"{name} {value}" for name, value in version.rule.applies_to if value) or "all"
+        limits = ", ".join(_limits(version.rule))
         out.print(f"{version.rule.rule} {version.sha256[:12]}: {chosen}: {limits}")
+
+
+def _limits(judged: rule.Rule | rule.NoData) -> list[str]:
+    if isinstance(judged, rule.NoData):
+        return [f"{judged.level} after {judged.after_intervals:g} intervals, {judged.after_s:g} s at least"]
+    return [
+        f"{side} {name} {limit:g}"
+        for side in ("above", "below")
+        for name, limit in getattr(judged, side).items()
+    ]

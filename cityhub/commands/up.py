@@ -17,7 +17,7 @@ from alerts import rule
 from api import accounts, server
 from cityhub.commands.options import Config, settings
 from cityhub.hub import Hub, Plan
-from cityhub.settings import Settings
+from cityhub.settings import Settings, days_of
 from cityhub.stack import hub_and_api, prepare, reach, services
 
 out = Console(highlight=False)
@@ -63,6 +63,7 @@ def hub(config: Config = None) -> None:
         found.database_url,
         found.mqtt_url,
         rule_folders=folders,
+        days=days_of(given.time_zone),
         webhook_url=given.webhook_url,
         webhook_secret=given.webhook_secret,
         webhook_allow_private=given.webhook_allow_private,
