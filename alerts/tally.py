@@ -90,8 +90,12 @@ class Tallies:
             self._judge = np.pad(self._judge, (0, max(series + 1, 2 * len(self._judge)) - len(self._judge)))
         self._judge[series] = judged_by
 
-    def write(self, cursor: psycopg.Cursor, rows: Rows, marks: NDArray[Any]) -> None:
-        """Write the counts of these rows, in the transaction that stores them."""
+    def write(
+        self, cursor: psycopg.Cursor, rows: Rows, marks: NDArray[Any], *unstored: tuple[Rows, int]
+    ) -> None:
+        """Write the counts of these rows, in the transaction that stores them; and of others with their outcome."""
+        marks = np.concatenate([marks, *(self.tally.place(others, outcome) for others, outcome in unstored)])
+        rows = np.concatenate([rows, *(others for others, _ in unstored)])
         entries = self.tally.gather(rows, marks)
         if not len(entries):
             return

@@ -18,6 +18,7 @@ from psycopg.types.json import Jsonb
 
 from alerts import alarms, rule, tally, webhook
 from alerts.alarms import Alarms, Change
+from alerts.checks.forecast import Forecasts
 from alerts.checks.quality import Quality
 from alerts.checks.tally import DOUBTFUL, DUPLICATE, REFUSED, Tally, checked_by_flag
 from alerts.days import Days
@@ -85,6 +86,7 @@ class Hub:
         self._silence = Silence(versions, time.monotonic(), self._in_service)
         self._tallies = Tallies(Tally(plan.days))
         self._judging: dict[str, int] = {}
+        self._forecasts = Forecasts()
         self._session = Session(plan.database_url, stopping, REGISTRY_CHANNEL)
         self._inbox = Inbox(plan.mqtt_url, plan.client_id)
         self._alarms = Alarms(["log", "topic", *(["webhook"] if plan.webhook_url else [])])
@@ -171,27 +173,28 @@ class Hub:
         batch.marks = self._tallies.tally.mark(
             batch.rows, batch.newer, batch.delayed, checked_by_flag(batch.rows["flag"])
         )
+        self._forecasts.observe(batch.rows, batch.newer)
         heard = self._silence.hear(batch.rows["series"], time.monotonic())
         batch.events = [*self._silences(heard), *self._changes(batch)]
         self._writer.put(batch)
 
     def _listen(self, now: float) -> None:
         """Look who has fallen silent; a batch without messages carries the word to the writer."""
-        away = not self._inbox.connected or bool(self._writer.waits) or self._inbox.waiting > BATCH_MESSAGES
-        words = self._silence.tick(now, away=away)
+        away = not self._inbox.connected or self._writer.waits or self._inbox.waiting > BATCH_MESSAGES
+        words = self._silence.tick(now, away=bool(away))
         if words:
             self._writer.put(Batch([], events=self._silences(words)))
 
     def _silences(self, words: list[Word]) -> list[Change]:
         # Silence is judged by the hub's own time: nobody else's says anything of it.
-        at = from_us(now_us())
+        at, newest = from_us(now_us()), self._newest.times
         return [
             Change(
                 word.version,
                 word.series,
                 word.level,
                 at,
-                from_us(newest) if (newest := int(self._newest.times[word.series])) != LONG_AGO else None,
+                from_us(int(newest[word.series])) if newest[word.series] != LONG_AGO else None,
                 round(word.silent_s, 1),
                 word.allowed_s,
             )
@@ -224,14 +227,8 @@ class Hub:
             return
         # What somebody else has stored meanwhile may have filled a slot: the table knows.
         doubt = DOUBTFUL if batch.amended else 0
-        place = self._tallies.tally.place
-        self._tallies.write(
-            cursor,
-            np.concatenate([batch.rows, batch.repeated, batch.refused]),
-            np.concatenate([
-                batch.marks, place(batch.repeated, DUPLICATE | doubt), place(batch.refused, REFUSED | doubt)
-            ]),
-        )  # fmt: skip
+        unstored = (batch.repeated, DUPLICATE | doubt), (batch.refused, REFUSED | doubt)
+        self._tallies.write(cursor, batch.rows, batch.marks, *unstored)
 
     def _committed(self, batch: Batch) -> None:
         """After the commit, in the writer's thread: wake the notifiers, count."""
@@ -284,21 +281,16 @@ class Hub:
             self._watches.add(subject)
             interval_s = series.measured.interval_s
             self._tallies.add(series.id, interval_s, self._judging[device.profile])
+            if series.measured.forecast:
+                self._forecasts.add(series.id)
             if not device.recorded and not isinstance(series.measured, DerivedMetric):
                 sender = device.gateway_id or device.id
                 self._silence.add(subject, interval_s, sender, own=sender == device.id, now=now)
 
     def _judge_by(self, profiles: set[str]) -> None:
         """Keep the checks of profiles that are new to this process as versions of what judges."""
-        bodies = {
-            key: {
-                metric: measured.checks.model_dump(mode="json", exclude_none=True)
-                for metric, measured in (known.metrics | known.derived).items()
-            }
-            for key in profiles - set(self._judging)
-            for known in [self._registry.profiles[key]]
-        }
-        self._judging |= self._session.run(lambda connection: self._tallies.register(connection, bodies))
+        checks = {key: self._registry.profiles[key].all_checks for key in profiles - set(self._judging)}
+        self._judging |= self._session.run(lambda connection: self._tallies.register(connection, checks))
 
     def _resume(self) -> None:
         """Take up where the last run's commits ended: load the checkpoint, feed what was stored after it."""
@@ -309,6 +301,8 @@ class Hub:
             self._watches.restore(saved["watches"])
         if "tally" in saved:
             self._tallies.tally.take_up(saved["tally"])
+        if "forecasts" in saved:
+            self._forecasts.take_up(saved["forecasts"])
         fed = 0
         for rows in self._session.run(
             lambda connection: list(
@@ -318,6 +312,7 @@ class Hub:
             newer = self._newest.advance(rows["series"], rows["time"])
             self._quality.mark(rows, newer)
             self._tallies.tally.mark(rows, newer, ~newer, checked_by_flag(rows["flag"]))
+            self._forecasts.observe(rows, newer)
             self._watches.observe(rows, newer, np.ones(len(rows), np.bool_))
             self._session.run(lambda connection, rows=rows: _upsert_latest(connection, rows))  # type: ignore[misc]
             fed += len(rows)
@@ -333,6 +328,7 @@ class Hub:
             "watches": self._watches.state(),
             "tally": self._tallies.tally.state,
             "spokesmen": self._silence.spokesmen(),
+            "forecasts": self._forecasts.state(),
         }
         self._session.run(lambda connection: checkpoint.save(connection, arrays))
         recorded = {device.id for device in self._registry.devices.values() if device.recorded}

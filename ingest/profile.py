@@ -63,6 +63,7 @@ class Metric(_Strict):
     quantity: str
     interval_s: Annotated[float, Field(gt=0)]
     checks: Checks = Checks()
+    forecast: bool = False  # look ahead for where it goes: levels, counts
 
 
 class DerivedMetric(Metric):
@@ -79,6 +80,14 @@ class Profile(_Strict):
     name: str
     metrics: dict[Key, Metric]
     derived: dict[Key, DerivedMetric] = {}
+
+    @property
+    def all_checks(self) -> dict[str, Any]:
+        """The checks of every metric, as they are written."""
+        return {
+            name: metric.checks.model_dump(mode="json", exclude_none=True)
+            for name, metric in (self.metrics | self.derived).items()
+        }
 
     @model_validator(mode="after")
     def _sources_exist(self) -> Profile:

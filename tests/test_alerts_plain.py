@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 def test_the_kernels_pass_their_tests_as_plain_python_too() -> None:
     files = [
         str(ROOT / "tests" / f"test_alerts_{name}.py")
-        for name in ("quality", "threshold", "tally", "silence")
+        for name in ("quality", "threshold", "tally", "silence", "forecast")
     ]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *files],

@@ -87,17 +87,12 @@ class Writer:
         rows, repeated = np.array(fresh, READING), np.array(again, READING)
         refused = rows[:0] if not len(rows) or random.random() < 0.8 else rows[:1].copy()
         marks = self.mark(rows, np.array(newer, np.bool_))
-        place = self.tallies.tally.place
         with self.connection.transaction(force_rollback=fails), self.connection.cursor() as cursor:
             cursor.executemany(
                 "insert into reading values (to_timestamp(0) + %s * interval '1 microsecond', %s, %s, %s)",
                 [(at, series, value, flag) for at, series, value, flag in rows.tolist()],
             )
-            self.tallies.write(
-                cursor,
-                np.concatenate([rows, repeated, refused]),
-                np.concatenate([marks, place(repeated, DUPLICATE | DOUBTFUL), place(refused, REFUSED)]),
-            )
+            self.tallies.write(cursor, rows, marks, (repeated, DUPLICATE | DOUBTFUL), (refused, REFUSED))
         if fails:
             self.start()  # the state advances with the commit: a hub that could not commit begins anew
             return

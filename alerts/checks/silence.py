@@ -110,9 +110,7 @@ def _insert(node: int, at: float, nodes: Any, heads: Any, turned: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _hear(
-    heard: Any, now: float, nodes: Any, heads: Any, turned: int, amnesty: float, woken: Any
-) -> int:
+def _hear(heard: Any, now: float, nodes: Any, heads: Any, turned: int, amnesty: float, woken: Any) -> int:
     count = 0
     for row in range(len(heard)):
         node = heard[row]
@@ -127,9 +125,7 @@ def _hear(
 
 
 @njit(cache=True, nogil=True)
-def _due(
-    turned: int, turn: int, now: float, nodes: Any, heads: Any, amnesty: float, found: Any
-) -> int:
+def _due(turned: int, turn: int, now: float, nodes: Any, heads: Any, amnesty: float, found: Any) -> int:
     count = 0
     for bucket in range(max(turned, turn - len(heads)) + 1, turn + 1):
         node = heads[bucket % len(heads)]
