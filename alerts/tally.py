@@ -67,16 +67,16 @@ class Tallies:
 
     @staticmethod
     def register(connection: psycopg.Connection, bodies: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
-        """Keep the checks of profiles as versions of what judges; returns the version of each profile."""
+        """Keep the checks of profiles, with the kernels; returns the version of each profile."""
         by = kernels()
         versions = {}
         for profile, checked in bodies.items():
             body = {"checks": checked, "kernels": by}
             sha256 = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
             row = connection.execute(
-                """insert into rule_version (rule, sha256, body) values (%s, %s, %s)
-                   on conflict (rule, sha256) do update set rule = excluded.rule returning id""",
-                (f"checks/{profile}", sha256, Jsonb(body)),
+                """insert into check_version (profile, sha256, body) values (%s, %s, %s)
+                   on conflict (profile, sha256) do update set profile = excluded.profile returning id""",
+                (profile, sha256, Jsonb(body)),
             ).fetchone()
             if row is None:
                 raise RuntimeError("insert returned no row")

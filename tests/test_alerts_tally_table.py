@@ -212,7 +212,7 @@ def test_checks_that_change_are_another_version(connection: psycopg.Connection) 
     same = Tallies.register(connection, {"gauge": {"level": {"gross_range": {"fail": [0, 1]}}}})
     other = Tallies.register(connection, {"gauge": {"level": {"gross_range": {"fail": [0, 2]}}}})
     assert one == same != other
-    body = connection.execute("select body from rule_version where id = %s", (one["gauge"],)).fetchone()
+    body = connection.execute("select body from check_version where id = %s", (one["gauge"],)).fetchone()
     assert body == ({"checks": {"level": {"gross_range": {"fail": [0, 1]}}}, "kernels": kernels()},)
 
 
@@ -243,8 +243,8 @@ def test_a_hub_killed_between_late_and_repeated_readings_counts_each_once(house:
     book = house.ask("select sum(stored), sum(received), sum(duplicate) from ledger_minute")[0]
     assert (filled, stored, tested) == (20, 40, 40)
     assert (stored, received, duplicate) == book
-    judged = "select distinct rule from quality_tally join rule_version on rule_version.id = any (judged_by)"
-    assert house.ask(judged) == [("checks/counting-camera",)]
+    judged = "select distinct profile from quality_tally join check_version on check_version.id = any (judged_by)"
+    assert house.ask(judged) == [("counting-camera",)]
 
 
 def test_the_grid_begins_with_the_day(connection: psycopg.Connection) -> None:

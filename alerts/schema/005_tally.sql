@@ -1,3 +1,13 @@
+-- What judged: a profile's checks, and the kernels that applied them. Every version that ever did is kept.
+create table check_version (
+    id      integer generated always as identity primary key,
+    profile text not null,
+    sha256  text not null,
+    body    jsonb not null,
+    seen_at timestamptz not null default now(),
+    unique (profile, sha256)
+);
+
 -- How good each series was on each day, counted while its readings passed. Every quality score is a join over this.
 create table quality_tally (
     series_id    integer not null,
@@ -15,7 +25,7 @@ create table quality_tally (
     failed       bigint not null default 0,
     compared     bigint not null default 0,    -- held against a neighbour
     agreeing     bigint not null default 0,
-    judged_by    integer[] not null default '{}',  -- rule_version: the checks that judged
+    judged_by    integer[] not null default '{}',  -- check_version
     primary key (series_id, day)
 ) with (fillfactor = 70);
 create index quality_tally_day on quality_tally (day);
