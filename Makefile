@@ -6,7 +6,7 @@ ARGS ?=
 BIN := .venv/bin
 PARTS := edge geo ingest alerts governance api cityhub bench tests firmware-sim
 
-.PHONY: help demo test lint format console lock clean
+.PHONY: help demo test soak lint format console lock clean
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,6 +17,10 @@ demo: .venv/ready console  ## the whole hub at work; make demo ARGS="--for 60" e
 test: .venv/ready console  ## every test, on real services; make test ARGS="-k journal" runs some
 	@sh deploy/debian-packages.sh mosquitto mmdebstrap chromium || true
 	$(BIN)/python -m pytest $(ARGS)
+
+soak: .venv/ready console  ## the long programme of faults, hours; CITYHUB_SOAK=0.2 make soak is a fifth of it
+	@sh deploy/debian-packages.sh mosquitto mmdebstrap || true
+	CITYHUB_SOAK=$${CITYHUB_SOAK:-1} $(BIN)/python -m pytest tests/faults $(ARGS)
 
 lint: .venv/ready console  ## format check, linters, types
 	$(BIN)/ruff format --check $(PARTS)

@@ -91,7 +91,7 @@ class NoData(_Strict):
     after_s: Annotated[float, Field(ge=1)] = 60
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # one is looked for among all, for every series
 class Version:
     """A rule as it was written, and the hash that names it."""
 

@@ -204,7 +204,7 @@ async def alarms(
         )
         rows, last = cut(await found.fetchall(), limit)
     following = cursor(last["level"], last["raised_at"], last["number"]) if last else None
-    return Page(items=[Alarm(**row) for row in rows], next=following)
+    return Page[Alarm](items=[Alarm(**row) for row in rows], next=following)
 
 
 @router.get("/api/v1/alarms/{alarm}")

@@ -109,7 +109,9 @@ async def departments(
             {"reach": caller.reach, "after": after, "limit": limit + 1},
         )
         rows, last = cut(await found.fetchall(), limit)
-    return Page(items=[Department(**row) for row in rows], next=cursor(last["id"]) if last else None)
+    return Page[Department](
+        items=[Department(**row) for row in rows], next=cursor(last["id"]) if last else None
+    )
 
 
 @router.get("/api/v1/profiles")
@@ -125,7 +127,7 @@ async def profiles(pool: Pool, limit: Limit = 100, start: Cursor = None) -> Page
             {"after": after, "limit": limit + 1},
         )
         rows, last = cut(await found.fetchall(), limit)
-    return Page(items=[Profile(**row) for row in rows], next=cursor(last["id"]) if last else None)
+    return Page[Profile](items=[Profile(**row) for row in rows], next=cursor(last["id"]) if last else None)
 
 
 @router.get("/api/v1/devices")
@@ -144,7 +146,7 @@ async def devices(
     async with pool.connection() as connection:
         found = await devices_of(connection, caller.reach, {**sought, "after": after, "limit": limit + 1})
     rows, last = cut(found, limit)
-    return Page(items=[Device(**row) for row in rows], next=cursor(last["id"]) if last else None)
+    return Page[Device](items=[Device(**row) for row in rows], next=cursor(last["id"]) if last else None)
 
 
 @router.get("/api/v1/devices/{device}")

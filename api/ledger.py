@@ -161,4 +161,4 @@ async def dead_letters(
         )
         rows, last = cut(await found.fetchall(), limit)
     items = [DeadLetter(**{**row, "payload": base64.b64encode(row["payload"]).decode()}) for row in rows]
-    return Page(items=items, next=cursor(last["last_at"], last["id"]) if last else None)
+    return Page[DeadLetter](items=items, next=cursor(last["last_at"], last["id"]) if last else None)

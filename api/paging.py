@@ -21,7 +21,10 @@ Cursor = Annotated[
 
 
 class Page(BaseModel, Generic[Item]):
-    """One page of a list; `next` is null on the last."""
+    """One page of a list; `next` is null on the last.
+
+    Made by its kind, `Page[Device](...)`: a bare `Page` is not known to be one, and every item is checked again.
+    """
 
     items: list[Item]
     next: str | None = None

@@ -3,14 +3,15 @@
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+import orjson
+from fastapi import APIRouter, Query, Response
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 from pydantic import BaseModel
 
 from api.access import SignedIn
 from api.database import Pool
-from api.paging import Cursor, Limit, Page, cursor, cut, place
+from api.paging import Cursor, Page, cursor, cut, place
 from api.problems import Problem
 from api.values import INT4, Instant, Moment, Number
 
@@ -19,6 +20,8 @@ router = APIRouter(tags=["readings"])
 DAY = timedelta(days=1)
 LONGEST = timedelta(days=5 * 366)
 MOST_BUCKETS = 20_000
+# More than other lists have: a day of a reading each minute is one page.
+Limit = Annotated[int, Query(ge=1, le=10_000, description="Items on one page.")]
 
 
 class Reading(BaseModel):
@@ -58,7 +61,7 @@ async def _newest(connection: AsyncConnection[DictRow], reach: int | None, serie
     return newest
 
 
-@router.get("/api/v1/readings")
+@router.get("/api/v1/readings", response_model=Page[Reading] | Page[Bucket])
 async def readings(
     caller: SignedIn,
     pool: Pool,
@@ -68,7 +71,7 @@ async def readings(
     bucket: Annotated[int | None, Query(ge=1, le=366 * 86_400, description="Seconds.")] = None,
     limit: Limit = 100,
     start: Cursor = None,
-) -> Page[Reading] | Page[Bucket]:
+) -> Page[Bucket] | Response:
     """List a series' readings from `from` until before `to`, oldest first; with `bucket`, gathered.
 
     Without `to` the span ends with the newest reading, which for a recording lies in its own
@@ -91,18 +94,20 @@ async def readings(
         return await _gathered(connection, {**asked, "bucket": bucket}, limit)
 
 
-async def _raw(connection: AsyncConnection[DictRow], asked: dict[str, Any], limit: int) -> Page[Reading]:
+async def _raw(connection: AsyncConnection[DictRow], asked: dict[str, Any], limit: int) -> Response:
+    # As the database wrote them: a model for each of a day's readings took ten times as long as the query.
     found = await connection.execute(
         """
-        select time, value, flag from reading
-        where series_id = %(series)s and time >= %(begin)s and time < %(end)s
-          and (%(after)s::timestamptz is null or time > %(after)s)
-        order by time limit %(limit)s
+        select to_char(time, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as time, value, flag from reading
+        where series_id = %(series)s and reading.time >= %(begin)s and reading.time < %(end)s
+          and (%(after)s::timestamptz is null or reading.time > %(after)s)
+        order by reading.time limit %(limit)s
         """,
         asked,
     )
     rows, last = cut(await found.fetchall(), limit)
-    return Page(items=[Reading(**row) for row in rows], next=cursor(last["time"]) if last else None)
+    body = {"items": rows, "next": cursor(last["time"]) if last else None}
+    return Response(orjson.dumps(body), media_type="application/json")
 
 
 async def _gathered(connection: AsyncConnection[DictRow], asked: dict[str, Any], limit: int) -> Page[Bucket]:
@@ -144,7 +149,7 @@ async def _gathered(connection: AsyncConnection[DictRow], asked: dict[str, Any],
         {**asked, "low": low, "high": high},
     )
     rows, last = cut(await found.fetchall(), limit)
-    return Page(items=[Bucket(**row) for row in rows], next=cursor(last["time"]) if last else None)
+    return Page[Bucket](items=[Bucket(**row) for row in rows], next=cursor(last["time"]) if last else None)
 
 
 async def _aggregated(

@@ -73,7 +73,7 @@ async def series(
     sought = {"device": device, "metric": metric, "after": after, "limit": limit + 1}
     async with pool.connection() as connection:
         rows, last = cut(await series_of(connection, caller.reach, sought), limit)
-    return Page(items=[Series(**row) for row in rows], next=cursor(last["id"]) if last else None)
+    return Page[Series](items=[Series(**row) for row in rows], next=cursor(last["id"]) if last else None)
 
 
 @router.get("/api/v1/latest")
@@ -97,4 +97,4 @@ async def latest(
             {"reach": caller.reach, "device": device, "after": after, "limit": limit + 1},
         )
         rows, last = cut(await found.fetchall(), limit)
-    return Page(items=[Latest(**row) for row in rows], next=cursor(last["series"]) if last else None)
+    return Page[Latest](items=[Latest(**row) for row in rows], next=cursor(last["series"]) if last else None)

@@ -116,7 +116,7 @@ async def tokens(caller: SignedIn, pool: Pool, limit: Limit = 100, start: Cursor
             },
         )
         rows, last = cut(await found.fetchall(), limit)
-    return Page(items=[Token(**row) for row in rows], next=cursor(last["id"]) if last else None)
+    return Page[Token](items=[Token(**row) for row in rows], next=cursor(last["id"]) if last else None)
 
 
 @router.delete("/api/v1/tokens/{token}", status_code=204)

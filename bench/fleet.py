@@ -13,6 +13,7 @@ from ingest import enrolment, profile
 METER = """
 profile: bench-meter
 name: Smart meter
+quota: {messages_per_s: 1.0e+6, burst: 1.0e+6}  # a few of them may stand for many
 metrics:
   voltage:
     {unit: V, quantity: voltage, interval_s: 10, checks: {gross_range: {fail: [0, 500], suspect: [100, 300]}}}
@@ -21,6 +22,7 @@ metrics:
   energy:
     {unit: kW.h, quantity: energy, interval_s: 10, checks: {gross_range: {fail: [0, 1.0e+9]}, rate_of_change: {per_s: 1.0e+9}}}
 """
+RUNAWAY = "runaway"
 PROBE = """
 profile: bench-probe
 name: Probe
@@ -58,7 +60,8 @@ def enrol(rig: Rig, *, devices: int = 0, gateways: int = 0, probes: int = 0) -> 
     enrolment.keep_profiles(rig.connection, loaded)
     entry = enrolment.Entry
     entries = [entry(meters.key(n), "meter", meters.DEPARTMENT, "bench-meter") for n in range(devices)]
-    entries += [entry(probe(n), "probe", meters.DEPARTMENT, "bench-probe") for n in range(probes)]
+    probing = [probe(n) for n in range(probes)] + ([RUNAWAY] if probes else [])
+    entries += [entry(key, "probe", meters.DEPARTMENT, "bench-probe") for key in probing]
     for number in range(gateways):
         entries.append(entry(gateway(number), "gateway", meters.DEPARTMENT, GATEWAY))
         entries += [

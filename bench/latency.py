@@ -10,7 +10,7 @@ import psycopg
 from numpy.typing import NDArray
 
 from api import accounts
-from bench import balance, fleet, meters, single
+from bench import balance, fleet, meters, runaway, single
 from bench.errors import BenchError, Mismatch
 from bench.generator import Generator
 from bench.publisher import Publisher
@@ -26,9 +26,17 @@ SETTLE_S = 5.0
 
 
 def run(
-    seconds: float, runs: int, say: Say, devices: int = single.DEVICES, rate: float | None = None
+    seconds: float,
+    runs: int,
+    say: Say,
+    devices: int = single.DEVICES,
+    rate: float | None = None,
+    flood: float = 0.0,
 ) -> dict[str, object]:
-    """Measure; raises Mismatch when an alarm's step was not seen, or a reading not stored once."""
+    """Measure; raises Mismatch when an alarm's step was not seen, or a reading not stored once.
+
+    `flood` is how many messages a second one device sends beside all others; 0 for none.
+    """
     with rig(say) as at:
         machine = at.described()
         fleet.enrol(at, devices=devices, probes=PROBES)
@@ -44,20 +52,25 @@ def run(
                 "bench.load", url=at.broker.field_url, devices=devices,
                 first=found.sent, limit=2**62, rate=half,
             )  # fmt: skip
+            flooding = runaway.start(at, flood) if flood else None
             try:
                 greet(at)
                 time.sleep(SETTLE_S)
                 sent, pace = probe(at, viewer, seconds, runs)
                 load.tell(stop=True)
                 background = int(load.finish()["sent"])
+                flooded = runaway.stop(flooding) if flooding else 0
             finally:
                 load.kill()
+                if flooding:
+                    flooding.kill()
         finally:
             viewer.close()
         readings = (found.sent + background) * single.READINGS + PROBES + len(sent)
         settle(at, readings)
         balance.check_meters(at.connection, devices, found.sent + background)
-        balance.check_ledger(at.connection, readings)
+        beyond = runaway.check(at.connection, flooded)
+        balance.check_ledger(at.connection, readings, but=fleet.RUNAWAY)
         begun = write_begun(at.connection)
         at.stop_hub()
     seen = np.array([1000 * (viewer.seen[step] - moment) for step, (moment, _) in sent.items()])
@@ -72,6 +85,7 @@ def run(
         "background_messages_per_s": round(pace),
         "single_messages_per_s": round(found.rate) if rate is None else None,
         "exactly_once": {"readings": readings},
+        **beyond,
         "machine": machine,
         "load": f"{half:,.0f} messages/s of {devices:,} meters, and {STEPS_A_SECOND:g} alarm steps a second",
         "runs": {"p50_ms": by_run(seen, 50, runs)[1], "p99_ms": by_run(seen, 99, runs)[1]},
@@ -109,7 +123,7 @@ def probe(
     """
     wire = Publisher(at.broker.field_url, "bench-probes")
     sent: dict[Step, tuple[float, float]] = {}
-    begun, before = time.monotonic(), balance.stored(at.connection)
+    begun, before = time.monotonic(), balance.stored(at.connection, but=fleet.RUNAWAY)
     at.say("probes raise and clear their alarms")
     try:
         for number in range(int(seconds * runs * STEPS_A_SECOND)):
@@ -122,7 +136,7 @@ def probe(
             wire.put(topic, b'{"ts":%d,"level":%.1f}' % (at_ms, LOW if turn % 2 else HIGH))
             sent[key, at_ms] = (time.monotonic(), time.time())
             wire.flush()
-        pace = (balance.stored(at.connection) - before - len(sent)) / single.READINGS
+        pace = (balance.stored(at.connection, but=fleet.RUNAWAY) - before - len(sent)) / single.READINGS
         pace /= time.monotonic() - begun
         limit = time.monotonic() + LAST_STEP_S
         while time.monotonic() < limit and not sent.keys() <= viewer.seen.keys():
@@ -138,7 +152,7 @@ def settle(at: Rig, readings: int) -> None:
     """Wait until the hub has stored what was still on its way."""
     at.say("counting what is stored")
     limit = time.monotonic() + 60
-    while balance.stored(at.connection) < readings and time.monotonic() < limit:
+    while balance.stored(at.connection, but=fleet.RUNAWAY) < readings and time.monotonic() < limit:
         time.sleep(0.2)
 
 

@@ -55,6 +55,15 @@ def cpu_s(pid: int) -> float:
     return spent * TICK_S
 
 
+def resident_mb(pid: int, *, peak: bool = False) -> float:
+    """Memory of a process that is resident now, or was at most, in megabytes of 2**20 bytes."""
+    name = "VmHWM:" if peak else "VmRSS:"
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(name):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
 def _stat(pid: int) -> list[str] | None:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

@@ -18,28 +18,26 @@ from psycopg.types.json import Jsonb
 
 from alerts import alarms, rule, tally, webhook
 from alerts.alarms import Alarms, Change
-from alerts.checks.forecast import Forecasts
 from alerts.checks.quality import Quality
-from alerts.checks.tally import DOUBTFUL, DUPLICATE, REFUSED, Tally, checked_by_flag
 from alerts.days import Days
 from alerts.notifier import Notice, Notifier
 from alerts.rule import Subject
-from alerts.silence import Silence, Word
-from alerts.tally import Tallies
 from alerts.watch import Watches
+from cityhub.observers import Observers
 from cityhub.topics import AlarmTopics
 from edge.reading import Rows, now_us
-from ingest import checkpoint, store
+from ingest import checkpoint, held, quota, store
 from ingest.assemble import Assembler
 from ingest.batch import Batch, Seen
 from ingest.clock import Clocks
 from ingest.dirty import Marks
+from ingest.health import Health
 from ingest.inbox import BATCH_MESSAGES, Inbox
 from ingest.keeper import Keeper
 from ingest.latest import Latest, upsert
 from ingest.lifecycle import Retention
-from ingest.order import LONG_AGO, Newest
-from ingest.profile import DerivedMetric
+from ingest.order import Newest
+from ingest.quota import Quota, Quotas
 from ingest.records import from_us, write_archive, write_dead_letters, write_ledger, write_progress
 from ingest.registry import Device, Registry, Series
 from ingest.session import Session, Stopped
@@ -50,6 +48,9 @@ log = structlog.get_logger("cityhub.hub")
 
 CHECKPOINT_EVERY_S = 10.0
 BEAT_EVERY_S = 1.0
+HEALTH_EVERY_S = 10.0
+AWAY_S = 5.0
+TAKEN_UP = 2_000
 LOOK_EVERY_S = 0.05
 REGISTRY_CHANNEL = "cityhub_registry"
 
@@ -67,6 +68,8 @@ class Plan:
     client_id: str = "cityhub"
     retention: Retention = field(default_factory=Retention)
     days: Days = field(default_factory=lambda: Days("Asia/Shanghai"))
+    device_quota: Quota = quota.DEVICE
+    department_quota: Quota = quota.DEPARTMENT
 
 
 class Hub:
@@ -76,23 +79,23 @@ class Hub:
         self._plan, self._stopping = plan, stopping
         self._run_id = uuid4()
         self._counts: Counter[str] = Counter()
-        self._looked_at = 0.0
+        self._looked_at, self._took_at = 0.0, time.monotonic()
         self._beaten: tuple[float, int] = (time.monotonic(), 0)
         self._newest_us = 0
         self._registry, self._newest = Registry(self._look_again), Newest()
         versions = rule.load(*plan.rule_folders)
         self._versions = versions
         self._quality, self._watches = Quality(), Watches(versions)
-        self._silence = Silence(versions, time.monotonic(), self._in_service)
-        self._tallies = Tallies(Tally(plan.days))
-        self._judging: dict[str, int] = {}
-        self._forecasts = Forecasts()
+        self._observers = Observers(self._registry, self._newest, versions, plan.days)
         self._session = Session(plan.database_url, stopping, REGISTRY_CHANNEL)
         self._inbox = Inbox(plan.mqtt_url, plan.client_id)
         self._alarms = Alarms(["log", "topic", *(["webhook"] if plan.webhook_url else [])])
         self._slots = Slots(self._registry, self._create)
-        self._clocks = Clocks()
-        self._assembler = Assembler(self._registry, self._slots, self._newest, self._clocks, self._ask)
+        self._clocks, self._quotas = Clocks(), Quotas(plan.device_quota, plan.department_quota)
+        self._assembler = Assembler(
+            self._registry, self._slots, self._quotas, self._newest, self._clocks, self._ask
+        )
+        self._health = Health(self._inbox, self._quotas, self._registry)
         self._latest, self._marks = Latest(), Marks()
         self._store = store.Store(
             plan.database_url,
@@ -100,12 +103,13 @@ class Hub:
             [
                 write_archive,
                 self._write_alarms,
-                self._write_tally,
+                self._observers.write,
                 write_dead_letters,
                 write_ledger,
                 write_progress,
                 self._latest.write,
                 self._marks.write,
+                held.write,
             ],
         )
         self._writer = Writer(self._store, self._inbox, self._committed)
@@ -116,7 +120,7 @@ class Hub:
         with ExitStack() as stack:
             stack.callback(self._session.close)
             self._session.run(lambda connection: self._alarms.register(connection, self._versions))
-            self._meet(self._session.run(self._registry.refresh))
+            self._refresh()
             self._resume()
             self._session.run(lambda _: self._store.begin())
             stack.callback(self._store.close)
@@ -148,20 +152,27 @@ class Hub:
                 self._beat()
 
     def _pass_batches(self) -> None:
-        beat_at = saved_at = time.monotonic()
+        beat_at = saved_at = said_at = time.monotonic()
         while not self._stopping.is_set():
             if self._writer.fault is not None:
                 raise self._writer.fault
             messages = self._inbox.take(timeout_s=0.2)
+            self._allow_for_absence()
             if messages:
                 self._pass(self._assembler.assemble(messages))
             now = time.monotonic()
             if now - beat_at >= BEAT_EVERY_S:
                 beat_at = now
                 self._inbox.watch()
-                self._listen(now)
+                self._listen()
                 self._look_again()
                 self._beat()
+                if self._latest.behind:
+                    self._pass(Batch([]))  # nothing has come since: what is newest must be shown all the same
+                self._take_up_held()
+            if now - said_at >= HEALTH_EVERY_S:
+                said_at = now
+                self._session.run(self._health.say)
             if now - saved_at >= CHECKPOINT_EVERY_S and self._writer.drain():
                 saved_at = now
                 self._save()
@@ -170,39 +181,32 @@ class Hub:
         """Judge a batch and hand it to the writer: flags, then rules."""
         self._quality.mark(batch.rows, batch.newer)
         batch.count_flags()
-        batch.marks = self._tallies.tally.mark(
-            batch.rows, batch.newer, batch.delayed, checked_by_flag(batch.rows["flag"])
-        )
-        self._forecasts.observe(batch.rows, batch.newer)
-        heard = self._silence.hear(batch.rows["series"], time.monotonic())
-        batch.events = [*self._silences(heard), *self._changes(batch)]
+        batch.events = [*self._observers.observe(batch), *self._changes(batch)]
         self._writer.put(batch)
 
-    def _listen(self, now: float) -> None:
+    def _listen(self) -> None:
         """Look who has fallen silent; a batch without messages carries the word to the writer."""
         away = not self._inbox.connected or self._writer.waits or self._inbox.waiting > BATCH_MESSAGES
-        words = self._silence.tick(now, away=bool(away))
-        if words:
-            self._writer.put(Batch([], events=self._silences(words)))
+        found = self._observers.listen(away=bool(away))
+        if found:
+            self._writer.put(Batch([], events=found))
 
-    def _silences(self, words: list[Word]) -> list[Change]:
-        # Silence is judged by the hub's own time: nobody else's says anything of it.
-        at, newest = from_us(now_us()), self._newest.times
-        return [
-            Change(
-                word.version,
-                word.series,
-                word.level,
-                at,
-                from_us(int(newest[word.series])) if newest[word.series] != LONG_AGO else None,
-                round(word.silent_s, 1),
-                word.allowed_s,
-            )
-            for word in words
-        ]
+    def _allow_for_absence(self) -> None:
+        """What nobody could take while hub, broker or database were away may come at once now."""
+        now = time.monotonic()
+        if self._inbox.connected:
+            away, self._took_at = now - self._took_at, now
+            if away > AWAY_S:
+                self._quotas.grant(away)
 
-    def _in_service(self, slot: int) -> bool:
-        return self._registry.series[slot].device.key in self._registry.devices
+    def _take_up_held(self) -> None:
+        """Pass those of the held messages whose turn has come."""
+        turns = self._quotas.turns(now_us(), TAKEN_UP)
+        if turns:
+            self._writer.drain()  # what is being written now may be among them
+            ids, messages = self._session.run(lambda connection: held.oldest(connection, turns))
+            if messages:
+                self._pass(self._assembler.assemble(messages, taken_up=ids))
 
     def _changes(self, batch: Batch) -> list[Change]:
         events = self._watches.observe(batch.rows, batch.newer, batch.late)
@@ -221,14 +225,6 @@ class Hub:
 
     def _write_alarms(self, cursor: psycopg.Cursor, batch: Batch) -> None:
         self._alarms.write(cursor, batch.events)
-
-    def _write_tally(self, cursor: psycopg.Cursor, batch: Batch) -> None:
-        if batch.marks is None:
-            return
-        # What somebody else has stored meanwhile may have filled a slot: the table knows.
-        doubt = DOUBTFUL if batch.amended else 0
-        unstored = (batch.repeated, DUPLICATE | doubt), (batch.refused, REFUSED | doubt)
-        self._tallies.write(cursor, batch.rows, batch.marks, *unstored)
 
     def _committed(self, batch: Batch) -> None:
         """After the commit, in the writer's thread: wake the notifiers, count."""
@@ -263,34 +259,32 @@ class Hub:
         if now - self._looked_at < LOOK_EVERY_S or not self._session.changed():
             return
         self._looked_at = now
-        self._meet(self._session.run(self._registry.refresh))
+        self._refresh()
         self._slots.forget()
+
+    def _refresh(self) -> None:
+        self._meet(self._session.run(self._registry.refresh))
+        stated = {
+            key: Quota(profile.quota.messages_per_s, profile.quota.burst)
+            for key, profile in self._registry.profiles.items()
+            if profile.quota
+        }
+        self._quotas.configure(self._registry.devices.values(), stated)
 
     def _create(self, wanted: set[tuple[Device, str]]) -> None:
         self._meet(self._session.run(lambda connection: self._registry.create(connection, wanted)))
 
     def _meet(self, fresh: list[Series]) -> None:
         """Give series that are new to this process their place in the kernels' arrays."""
-        now = time.monotonic()
-        self._judge_by({series.device.profile for series in fresh})
+        profiles = {key: self._registry.profiles[key] for key in {series.device.profile for series in fresh}}
+        self._session.run(lambda connection: self._observers.register(connection, profiles))
         for series in fresh:
             device = series.device
             self._newest.reach(series.id)
             self._quality.configure(series.id, series.measured.checks.model_dump(exclude_none=True))
             subject = Subject(series.id, series.metric, device.profile, device.department, device.key)
             self._watches.add(subject)
-            interval_s = series.measured.interval_s
-            self._tallies.add(series.id, interval_s, self._judging[device.profile])
-            if series.measured.forecast:
-                self._forecasts.add(series.id)
-            if not device.recorded and not isinstance(series.measured, DerivedMetric):
-                sender = device.gateway_id or device.id
-                self._silence.add(subject, interval_s, sender, own=sender == device.id, now=now)
-
-    def _judge_by(self, profiles: set[str]) -> None:
-        """Keep the checks of profiles that are new to this process as versions of what judges."""
-        checks = {key: self._registry.profiles[key].all_checks for key in profiles - set(self._judging)}
-        self._judging |= self._session.run(lambda connection: self._tallies.register(connection, checks))
+            self._observers.add(series, subject)
 
     def _resume(self) -> None:
         """Take up where the last run's commits ended: load the checkpoint, feed what was stored after it."""
@@ -299,10 +293,7 @@ class Hub:
             self._newest.take_up(saved["newest"])
             self._quality.take_up(saved["quality"])
             self._watches.restore(saved["watches"])
-        if "tally" in saved:
-            self._tallies.tally.take_up(saved["tally"])
-        if "forecasts" in saved:
-            self._forecasts.take_up(saved["forecasts"])
+            self._observers.take_up(saved)
         fed = 0
         for rows in self._session.run(
             lambda connection: list(
@@ -311,14 +302,15 @@ class Hub:
         ):
             newer = self._newest.advance(rows["series"], rows["time"])
             self._quality.mark(rows, newer)
-            self._tallies.tally.mark(rows, newer, ~newer, checked_by_flag(rows["flag"]))
-            self._forecasts.observe(rows, newer)
+            self._observers.replay(rows, newer)
             self._watches.observe(rows, newer, np.ones(len(rows), np.bool_))
             self._session.run(lambda connection, rows=rows: _upsert_latest(connection, rows))  # type: ignore[misc]
             fed += len(rows)
         standing = self._session.run(alarms.standing)
         self._watches.set_told(standing)
-        self._silence.set_told(standing, saved.get("spokesmen", np.zeros(0)).tolist())
+        self._observers.set_told(standing, saved)
+        self._quotas.hold(self._session.run(held.waiting))
+        self._took_at -= self._session.run(store.seconds_since_last_run)
         log.info("resumed", checkpoint="newest" in saved, fed=fed)
 
     def _save(self) -> None:
@@ -326,9 +318,7 @@ class Hub:
             "newest": self._newest.times,
             "quality": self._quality.state,
             "watches": self._watches.state(),
-            "tally": self._tallies.tally.state,
-            "spokesmen": self._silence.spokesmen(),
-            "forecasts": self._forecasts.state(),
+            **self._observers.arrays(),
         }
         self._session.run(lambda connection: checkpoint.save(connection, arrays))
         recorded = {device.id for device in self._registry.devices.values() if device.recorded}
@@ -343,6 +333,7 @@ class Hub:
             "readings_per_s": round((received - before) / max(now - before_s, 1e-3), 1),
             "newest_at": from_us(self._newest_us).isoformat() if self._newest_us else None,
             "queue": self._inbox.waiting,
+            "held": int(self._quotas.held.sum()),
             "connected": self._inbox.connected,
             "series": len(self._registry.series),
             "waits": self._writer.waits,

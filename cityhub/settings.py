@@ -53,6 +53,16 @@ class Settings:
     time_zone: str = _setting("Asia/Shanghai", "the city's time zone (IANA name): its days are counted by it")
     rules: str = _setting("", "folder of rules (*.yaml), added to the shipped ones")
     profiles: str = _setting("", "folder of profiles (*.yaml), added to the shipped ones")
+    device_messages_per_s: float = _setting(100.0, "quota of a device; its profile may state another one")
+    device_burst: float = _setting(6_000.0, "messages that a device may send at once")
+    department_messages_per_s: float = _setting(50_000.0, "quota of a department's devices together")
+    department_burst: float = _setting(500_000.0, "messages that they may send at once")
+    keep_readings_days: int = _setting(732, "readings are kept so long, at least 31; 0: for ever")
+    keep_messages_days: int = _setting(31, "messages as they came, behind lineage; 0: for ever")
+    keep_dead_letters_days: int = _setting(92, "what could not be taken; 0: for ever")
+    keep_minutes_days: int = _setting(
+        732, "aggregates of a minute; those of an hour stay ten years; 0: for ever"
+    )
 
 
 def load(path: Path | None, environment: Mapping[str, str]) -> Settings:
@@ -107,6 +117,6 @@ def _cast(name: str, value: Any, wanted: type) -> Any:
         return wanted(value)
     except (TypeError, ValueError) as error:
         raise OperatorError(
-            f"{name} is {value!r}, not {'a number' if wanted is int else 'a path'}",
+            f"{name} is {value!r}, not {'a path' if wanted is Path else 'a number'}",
             f"see `{name}` in docs/settings.md",
         ) from error

@@ -16,7 +16,7 @@ from cityhub.processes import Child, command
 from cityhub.services import start_broker, start_database
 from cityhub.settings import OperatorError, Settings, as_environment
 from ingest import profile
-from ingest.enrolment import keep_profiles
+from ingest.enrolment import enrol_hub, keep_profiles
 
 Say = Callable[[str], None]
 
@@ -78,6 +78,8 @@ def services(settings: Settings, say: Say) -> Iterator[Addresses]:
             stack.callback(broker.stop)
             mqtt_url, field_url, broker_name = broker.url, broker.field_url, broker.version
         prepare(database_url, settings, say)
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            enrol_hub(connection)
         found = Addresses(database_url, mqtt_url, field_url or mqtt_url, broker_name, database_name, warning)
         note = _noted(settings)
         note.parent.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from edge import wire
-from edge.journal import Journal
+from edge.journal import Journal, WhenFull
 from edge.publisher import Publisher
 from edge.reading import gather
 
@@ -17,9 +17,19 @@ MESSAGE_BYTES = 250_000  # brokers and hub take 256 KiB; the rest is room for to
 class Agent:
     """Journal and publisher of one gateway. `accept` may be called from any driver's thread."""
 
-    def __init__(self, folder: Path, broker: str, department: str, device: str, *, window: int = 200) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        broker: str,
+        department: str,
+        device: str,
+        *,
+        window: int = 200,
+        limit_bytes: int = 1 << 30,
+        when_full: WhenFull = "refuse",
+    ) -> None:
         self.device = device
-        self.journal = Journal(folder)
+        self.journal = Journal(folder, limit_bytes, when_full, wire.count)
         self.publisher = Publisher(self.journal, broker, department, device, window=window)
         self.accepted = 0
 

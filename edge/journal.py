@@ -1,8 +1,7 @@
 """The journal: what the agent accepted, on disk until the hub says that it is committed.
 
-Segment files of one boot each. A record is `MAGIC length crc seq body`; the CRC covers seq and body. An append
-has happened when its fsync returned. At start a torn tail is cut off; a damaged record is counted and stepped over
-by searching for the next sound one, so that one flipped bit costs one record.
+Segment files (edge/segment.py) of one boot each. An append has happened when its fsync returned. At start a torn tail is
+cut off; what is damaged is counted and stepped over.
 """
 
 from __future__ import annotations
@@ -11,19 +10,20 @@ import errno
 import fcntl
 import os
 import secrets
-import struct
 import threading
-import zlib
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-HEAD = struct.Struct("<4sIIQ")
-MAGIC = b"\xc5chJ"
+from edge.segment import BODY_LIMIT, HEAD, packed, record_at, scan
+
 SEGMENT_BYTES = 4 << 20
-BODY_LIMIT = 1 << 20
+
+WhenFull = Literal["refuse", "drop-oldest"]
+"""What a full journal does with the next batch: nothing, or make room by giving up the oldest, which is counted."""
 
 
 class JournalFull(Exception):
@@ -54,12 +54,26 @@ class Record:
 class Journal:
     """Append, read and prune records; every method is safe to call from any thread."""
 
-    def __init__(self, folder: Path, limit_bytes: int = 1 << 30) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        limit_bytes: int = 1 << 30,
+        when_full: WhenFull = "refuse",
+        count: Callable[[bytes], int] = lambda _: 1,
+    ) -> None:
+        """`count` says how many readings a body holds: so many are counted when it is dropped."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.limit_bytes = folder, limit_bytes
+        self._when_full, self._count = when_full, count
         self.boot = secrets.token_hex(8)
         self.damaged = 0  # accepted records that can no longer be read
         self._claim = _claim(folder)
+        self._tally = os.open(folder / "dropped", os.O_RDWR | os.O_CREAT, 0o600)
+        self.dropped = int.from_bytes(os.pread(self._tally, 8, 0), "little")  # readings, over all runs
+        with suppress(
+            OSError
+        ):  # on a disk that is full already its bytes are not there yet; then it is counted late
+            os.pwrite(self._tally, self.dropped.to_bytes(8, "little"), 0)
         self._lock = threading.Lock()
         self._records: dict[str, deque[Record]] = {}
         self._sizes: dict[Path, int] = {}
@@ -70,9 +84,11 @@ class Journal:
         # for only an agent that runs can empty the journal.
         self._segment: Path | None = None
         self._descriptor = -1
+        tails: Counter[str] = Counter()  # what cannot be read at the end of a boot's last file
         for segment in sorted(folder.glob("*.seg")):
             self._number = int(segment.name.split("-")[0])
-            self._open_segment(segment)
+            self._open_segment(segment, tails)
+        self.damaged += tails.total()
 
     def append(self, body: bytes) -> Record:
         """Keep one batch; when this returns it survives a crash. Raises JournalFull or JournalBroken."""
@@ -81,16 +97,59 @@ class Journal:
         with self._lock:
             if self._broken:
                 raise JournalBroken(self._broken)
-            size = HEAD.size + len(body)
-            segment = self._segment_for(size)
-            seq, offset = self._seq + 1, self._sizes[segment]
-            self._write(segment, HEAD.pack(MAGIC, len(body), _crc(seq, body), seq) + body, offset)
-            self._seq = seq
-            self._sizes[segment] = offset + size
-            record = Record(self.boot, seq, segment, offset + HEAD.size, len(body))
-            self._records.setdefault(self.boot, deque()).append(record)
-            self._live[segment] += 1
-            return record
+            while True:
+                try:
+                    return self._append(body)
+                except JournalFull:
+                    if self._when_full == "refuse" or not self._drop_oldest():
+                        raise
+
+    def _append(self, body: bytes) -> Record:
+        size = HEAD.size + len(body)
+        segment = self._segment_for(size)
+        seq, offset = self._seq + 1, self._sizes[segment]
+        data = packed(seq, body)
+        try:
+            self._write(segment, data, offset)
+        except JournalFull:
+            if self._live[segment] or not offset:
+                raise
+            # The disk is full before the segment is, and all in it is committed: this is its room.
+            offset = 0
+            self._cut(segment, offset)
+            self._write(segment, data, offset)
+        self._seq = seq
+        self._sizes[segment] = offset + size
+        record = Record(self.boot, seq, segment, offset + HEAD.size, len(body))
+        self._records.setdefault(self.boot, deque()).append(record)
+        self._live[segment] += 1
+        return record
+
+    def _drop_oldest(self) -> bool:
+        """Give up the oldest segment; False where there is nothing to give up."""
+        records = next(iter(self._records.values()), None)
+        if not records:
+            return False
+        segment = records[0].segment
+        gone = [record for record in records if record.segment == segment]
+        data = segment.read_bytes()
+        # Counted before it is gone: a crash between the two counts too much, never too little. The eight bytes are
+        # there since the start, so that they can be written on a full disk.
+        self.dropped += sum(
+            self._count(data[record.offset : record.offset + record.length]) for record in gone
+        )
+        os.pwrite(self._tally, self.dropped.to_bytes(8, "little"), 0)
+        os.fdatasync(self._tally)
+        for _ in gone:
+            records.popleft()
+        if not records:
+            self._records.pop(gone[0].boot)
+        self._live[segment] = 0
+        if segment == self._segment:
+            self._cut(segment, 0)
+        else:
+            self._remove(segment)
+        return True
 
     def read(self, record: Record) -> bytes | None:
         """The body of a kept record; None where it was pruned meanwhile, or turns out to be damaged and is lost."""
@@ -104,7 +163,7 @@ class Journal:
                 data = file.read(HEAD.size + record.length)
         except FileNotFoundError:
             return None
-        if _record_at(data, 0) == (record.seq, record.length):
+        if record_at(data, 0) == (record.seq, record.length):
             return data[HEAD.size :]
         with self._lock:
             self._lose(record)
@@ -141,6 +200,7 @@ class Journal:
                 os.close(self._descriptor)
                 if not self._live[self._segment]:
                     self._segment.unlink(missing_ok=True)
+            os.close(self._tally)
             os.close(self._claim)
 
     def _segment_for(self, size: int) -> Path:
@@ -185,11 +245,15 @@ class Journal:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 # After a failed fsync the page cache may claim what the disk has lost: never retry, never go on.
                 raise self._break(segment, error) from error
-            try:
-                os.ftruncate(self._descriptor, offset)
-            except OSError as worse:
-                raise self._break(segment, worse) from worse
+            self._cut(segment, offset)
             raise JournalFull("the disk under the journal is full") from error
+
+    def _cut(self, segment: Path, size: int) -> None:
+        try:
+            os.ftruncate(self._descriptor, size)
+        except OSError as error:
+            raise self._break(segment, error) from error
+        self._sizes[segment] = size
 
     def _break(self, segment: Path, error: OSError) -> JournalBroken:
         self._broken = f"{segment}: {error.strerror}"
@@ -216,12 +280,12 @@ class Journal:
             if not records:
                 del self._records[record.boot]
 
-    def _open_segment(self, segment: Path) -> None:
+    def _open_segment(self, segment: Path, tails: Counter[str]) -> None:
         data = segment.read_bytes()
         boot = segment.stem.split("-")[1]
-        end = unsound = 0
+        end, unsound = 0, tails[boot]
         found = self._records.setdefault(boot, deque())
-        for offset, seq, length, sound in _scan(data):
+        for offset, seq, length, sound in scan(data):
             if not sound:
                 unsound += 1
                 continue
@@ -231,7 +295,7 @@ class Journal:
             self._live[segment] += 1
             found.append(Record(boot, seq, segment, offset + HEAD.size, length))
             end = offset + HEAD.size + length
-        self.damaged += unsound
+        tails[boot] = unsound
         if not found:
             del self._records[boot]
         if end == 0:
@@ -251,45 +315,3 @@ def _claim(folder: Path) -> int:
         os.close(descriptor)
         raise JournalTaken(f"another agent uses the journal in {folder}") from error
     return descriptor
-
-
-def _scan(data: bytes) -> Iterator[tuple[int, int, int, bool]]:
-    """Yield `(offset, seq, length, sound)` of each record; what cannot be read is one unsound entry."""
-    at = 0
-    while at < len(data):
-        record = _record_at(data, at)
-        if record:
-            yield at, *record, True
-            at += HEAD.size + record[1]
-            continue
-        start = at
-        at = data.find(MAGIC, at + 1)
-        while at != -1 and not _record_at(data, at):
-            at = data.find(MAGIC, at + 1)
-        if at == -1:
-            if _is_whole(data, start):
-                yield start, 0, len(data) - start, False
-            return  # else a torn tail: its fsync never returned, so it was never accepted
-        yield start, 0, at - start, False
-
-
-def _is_whole(data: bytes, at: int) -> bool:
-    """Whether what cannot be read is at least as long as the record it claims to be."""
-    if at + HEAD.size > len(data):
-        return False
-    length: int = HEAD.unpack_from(data, at)[1]
-    return at + HEAD.size + length <= len(data)
-
-
-def _record_at(data: bytes, at: int) -> tuple[int, int] | None:
-    if at + HEAD.size > len(data):
-        return None
-    magic, length, crc, seq = HEAD.unpack_from(data, at)
-    body = data[at + HEAD.size : at + HEAD.size + length]
-    if magic != MAGIC or length > BODY_LIMIT or len(body) < length or crc != _crc(seq, body):
-        return None
-    return seq, length
-
-
-def _crc(seq: int, body: bytes) -> int:
-    return zlib.crc32(body, zlib.crc32(struct.pack("<Q", seq)))

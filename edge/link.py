@@ -16,6 +16,7 @@ from paho.mqtt.properties import Properties
 MQTT_5, MQTT_311 = int(MQTTv5), int(MQTTv311)
 SESSION_S = 7 * 24 * 3600
 KEEPALIVE_S = 15
+CONNACK = 0x20
 
 __all__ = [
     "Address",
@@ -63,9 +64,25 @@ class Address:
 
 def dialect(address: Address, timeout_s: float = 5.0) -> int:
     """Ask the broker which MQTT it speaks: a version 5 greeting that is not answered in kind means 3.1.1."""
+    answer = _greet(address, MQTT_5, timeout_s)
+    # A CONNACK of version 5 carries a property length after the reason code (even where it refuses our empty
+    # name and password); older brokers answer code 1, "unacceptable protocol version", or just hang up.
+    if len(answer) > 4 and answer[0] == CONNACK and answer[3] not in (0x01, 0x84):  # noqa: PLR2004
+        return MQTT_5
+    if not answer and not _greet(address, MQTT_311, timeout_s):
+        raise Unreachable(f"{address} hangs up on every greeting")  # a proxy before a broker that is away
+    return MQTT_311
+
+
+def _greet(address: Address, version: int, timeout_s: float) -> bytes:
+    """Connect without a name and return the beginning of the answer; nothing, where the other end hangs up."""
     client_id = f"probe-{os.getpid()}".encode()
-    # CONNECT: protocol name, version 5, clean start, keep-alive, no properties, client id.
-    content = b"\x00\x04MQTT\x05\x02\x00\x0f\x00" + len(client_id).to_bytes(2, "big") + client_id
+    # CONNECT: protocol name, version, clean start, keep-alive, no properties (version 5 only), client id.
+    properties = b"\x00" if version == MQTT_5 else b""
+    content = (
+        b"\x00\x04MQTT" + bytes([version]) + b"\x02\x00\x0f" + properties
+        + len(client_id).to_bytes(2, "big") + client_id
+    )  # fmt: skip
     try:
         with socket.create_connection((address.host, address.port), timeout=timeout_s) as plain:
             stream = (
@@ -74,12 +91,11 @@ def dialect(address: Address, timeout_s: float = 5.0) -> int:
                 else plain
             )
             stream.sendall(b"\x10" + bytes([len(content)]) + content)
-            answer = stream.recv(64)
+            return stream.recv(64)
+    except ConnectionResetError:
+        return b""
     except OSError as error:
         raise Unreachable(f"no broker answers at {address}: {error}") from error
-    # A CONNACK of version 5 carries a property length after the reason code (even where it refuses our empty
-    # name and password); older brokers answer code 1, "unacceptable protocol version", or just hang up.
-    return MQTT_5 if len(answer) > 4 and answer[0] == 0x20 and answer[3] not in (0x01, 0x84) else MQTT_311  # noqa: PLR2004
 
 
 def dial(address: Address, client_id: str, *, protocol: int, lasting: bool, in_flight: int) -> Client:

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import structlog
@@ -39,11 +39,19 @@ class Counts:
     refused: int = 0
 
 
+class Sent(NamedTuple):
+    """A record under way: when it went, and the queue that it came from."""
+
+    record: Record
+    at: float
+    queue: deque[Record]
+
+
 class Publisher:
     """Sends records, at most `window` of them waiting for `committed`; after an outage what is new goes first.
 
-    What waited through an outage is the backlog: it is sent in its own order, in the part of the window that
-    live records leave free, and never takes more than BACKLOG_SHARE of it.
+    What waited through an outage is the backlog: it is sent in its own order, and BACKLOG_SHARE of the window is
+    its own, so that neither it nor what is new can shut the other out.
     """
 
     def __init__(
@@ -59,7 +67,7 @@ class Publisher:
         for record in journal.kept():
             (self._backlog if _age_s(record) > OUTAGE_S else self._pending).append(record)
         self._away_since = time.monotonic()
-        self._sent: dict[tuple[str, int], tuple[Record, float]] = {}
+        self._sent: dict[tuple[str, int], Sent] = {}
         self._patience_s = RESEND_AFTER_S
         self._client: Client | None = None
         self._changed = threading.Condition()
@@ -124,15 +132,16 @@ class Publisher:
             return
         while True:
             with self._changed:
-                self._changed.wait_for(self._has_work, timeout=1.0)
+                self._changed.wait_for(lambda: self._stopping or self._next() is not None, timeout=1.0)
                 if self._stopping:
                     return
                 self._resend_silent()
-                if not self._has_work():
+                queue = self._next()
+                if queue is None:
                     continue
-                record = (self._pending or self._backlog).popleft()
-                self._sent[record.boot, record.seq] = record, time.monotonic()
-            self._send(record)
+                record = queue.popleft()
+                sent = self._sent[record.boot, record.seq] = Sent(record, time.monotonic(), queue)
+            self._send(sent)
 
     def _connect(self) -> bool:
         """Reach the broker for the first time; paho keeps the connection from then on. False when told to stop."""
@@ -150,7 +159,8 @@ class Publisher:
                 return True
         return False
 
-    def _send(self, record: Record) -> None:
+    def _send(self, sent: Sent) -> None:
+        record = sent.record
         base = min(self._journal.base(record.boot), record.seq)
         try:
             body = self._journal.read(record)
@@ -158,7 +168,7 @@ class Publisher:
             log.warning("journal not readable, trying again", reason=str(error))
             with self._changed:
                 self._sent.pop((record.boot, record.seq), None)
-                self._pending.appendleft(record)
+                sent.queue.appendleft(record)
             time.sleep(READ_AGAIN_S)
             return
         client = self._client
@@ -170,9 +180,16 @@ class Publisher:
             client.publish(f"{self._topic}/telemetry", wire.seal(record.boot, record.seq, base, body), qos=1)
             self.counts.published += 1
 
-    def _has_work(self) -> bool:
-        room = self._window if self._pending else self._window * BACKLOG_SHARE if self._backlog else 0
-        return self._stopping or (self._connected and len(self._sent) < room)
+    def _next(self) -> deque[Record] | None:
+        """The queue whose turn it is: what is new, or the backlog where that has room left of its own share."""
+        if not self._connected:
+            return None
+        share = max(int(self._window * BACKLOG_SHARE), 1)
+        late = sum(sent.queue is self._backlog for sent in self._sent.values())
+        kept_free = max(late, share) if self._backlog else late
+        if self._pending and len(self._sent) - late < max(self._window - kept_free, 1):
+            return self._pending
+        return self._backlog if self._backlog and late < share else None
 
     def _resend_silent(self) -> None:
         """Take back what has waited too long; with every round in vain, wait longer (caller holds the lock)."""
@@ -184,8 +201,9 @@ class Publisher:
     def _take_back(self, older_than_s: float) -> None:
         """Put what was sent, but never committed, back in front of the queue (caller holds the lock)."""
         limit = time.monotonic() - older_than_s
-        back = [key for key, (_, sent_at) in self._sent.items() if sent_at <= limit]
-        self._pending.extendleft(reversed([self._sent.pop(key)[0] for key in back]))
+        back = [self._sent.pop(key) for key, sent in list(self._sent.items()) if sent.at <= limit]
+        for sent in reversed(back):
+            sent.queue.appendleft(sent.record)
         self.counts.resent += len(back)
 
     def _on_connect(
@@ -229,12 +247,17 @@ class Publisher:
         try:
             said = orjson.loads(message.payload)
             boot, seq = str(said["boot"]), int(said["seq"])
+            also = [(int(first), int(last)) for first, last in said.get("also", ())]
         except (ValueError, KeyError, TypeError):
             log.warning("committed message not understood", size=len(message.payload))
             return
         gone = self._journal.prune(boot, seq)
         with self._changed:
-            for key in [key for key in self._sent if key[0] == boot and key[1] <= seq]:
+            # What is committed beyond a gap stays in the journal, but need not be sent again.
+            spans = [(0, seq), *also]
+            for key in [
+                key for key in self._sent if key[0] == boot and any(a <= key[1] <= b for a, b in spans)
+            ]:
                 del self._sent[key]
             # Those behind another boot's are found to be pruned when their turn comes.
             for queue in (self._pending, self._backlog):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -28,6 +29,14 @@ ARRAYS = {
     85: "<f4",
     86: "<f8",
 }
+
+
+_NUMBER = rb"(?:[\x00-\x17]|\x18.|\x19..|\x1a.{4}|\x1b.{8})"
+# The head of a message as `seal` makes it, up to the number of its batch; then the base.
+SEALED = re.compile(
+    rb"(\xa8av\x01dboot(?:[\x61-\x77]|\x78.)[0-9A-Za-z]{1,64}?cseq" + _NUMBER + rb")dbase" + _NUMBER,
+    re.DOTALL,
+)
 
 
 class Envelope(NamedTuple):
@@ -76,11 +85,22 @@ def body(readings: Readings) -> bytes:
     return b"".join(cbor2.dumps(key) + cbor2.dumps(value) for key, value in pairs)
 
 
+def count(kept: bytes) -> int:
+    """How many readings a kept body holds."""
+    return len(cbor2.loads(b"\xa4" + kept)["time"].value) // 8
+
+
 def seal(boot: str, seq: int, base: int, kept: bytes) -> bytes:
     """The message of a kept body: a map of eight pairs, the first four of them the envelope."""
     envelope = {"v": VERSION, "boot": boot, "seq": seq, "base": base}
     # 0xA8: a map of eight pairs. The envelope's own map head (one byte) is cut off.
     return b"\xa8" + cbor2.dumps(envelope)[1:] + kept
+
+
+def without_base(message: bytes) -> bytes:
+    """The message but for its `base`, which alone differs when a batch is sent again; any other message as it is."""
+    found = SEALED.match(message)
+    return message if found is None else message[: found.end(1)] + message[found.end() :]
 
 
 def unpack(document: object) -> Batch:

@@ -11,40 +11,65 @@ from numpy.typing import NDArray
 from edge.reading import Rows
 from edge.wire import Envelope, Malformed
 from ingest import quick
-from ingest.batch import CALENDAR_FROM_US, CALENDAR_TO_US, Archived, Batch, Seen, bury
+from ingest.batch import (
+    CALENDAR_FROM_US,
+    CALENDAR_TO_US,
+    Archived,
+    Batch,
+    Seen,
+    bury,
+    bury_beyond_quota,
+)
 from ingest.clock import Clocks
 from ingest.decode import Decoded, decode
 from ingest.judge import Judge
-from ingest.message import TOPIC, Message
+from ingest.message import OURS, TOPIC, Message
 from ingest.order import Newest
-from ingest.registry import NONE, Device, Registry
+from ingest.quota import HOLD, NOBODY, PASS, Quotas
+from ingest.registry import HUB, NONE, Device, Registry
 from ingest.slots import Slots
+
+Short = tuple[Device, quick.Plain]
+"""A message of the commonest form and its sender."""
 
 
 class Assembler:
     """Turns messages into batches. `ask` reads values from the table, with everything before it committed."""
 
     def __init__(
-        self, registry: Registry, slots: Slots, newest: Newest, clocks: Clocks, ask: Callable[[Rows], Seen]
+        self,
+        registry: Registry,
+        slots: Slots,
+        quotas: Quotas,
+        newest: Newest,
+        clocks: Clocks,
+        ask: Callable[[Rows], Seen],
     ) -> None:
-        self._registry, self._slots = registry, slots
+        self._registry, self._slots, self._quotas = registry, slots, quotas
         self._judge = Judge(registry, newest, clocks, ask)
         self._devices: dict[str, Device] = {}
         self._by_topic: dict[str, Device] = {}
 
-    def assemble(self, messages: list[Message]) -> Batch:
-        """Decode, judge by time and order, and count; never raises for what a sender wrote."""
-        batch = Batch(messages)
+    def assemble(self, messages: list[Message], *, taken_up: list[int] | None = None) -> Batch:
+        """Decode, judge by time and order, and count; never raises for what a sender wrote.
+
+        `taken_up` are the ids of these messages where they waited for their device's quota: it is theirs now.
+        """
+        batch = Batch(messages, taken_up=taken_up or [])
         batch.ledger.begin(messages[0].arrived_us)
+        known = self._known(messages)
+        verdict = self._admit(batch, known) if taken_up is None else None
         parts: list[Rows] = []
         sources: list[NDArray[np.intp]] = []
         senders: list[int] = []
         heap = quick.Heap()
-        plain = self._plain(messages)
+        plain = self._plain(messages, known, verdict)
         for place, message in enumerate(messages):
-            known = plain[place]
-            if known is not None:
-                sender, short = known
+            if verdict is not None and verdict[place] != PASS:
+                continue
+            brief = plain[place]
+            if brief is not None:
+                sender, short = brief
                 slots = self._slots.take_plain(sender, short.names)
                 if slots is not None:
                     heap.add(short, slots, place)
@@ -65,22 +90,52 @@ class Assembler:
             self._judge.judge(batch, np.concatenate(parts), np.concatenate(sources))
         return batch
 
-    def _plain(self, messages: list[Message]) -> list[tuple[Device, quick.Plain] | None]:
-        """The messages of the commonest form with their senders; their series are made all at once."""
+    def _known(self, messages: list[Message]) -> list[Device | None]:
+        """The sender of each message by its topic; None for one that must be looked at more closely."""
         if self._registry.devices is not self._devices:
             self._devices, self._by_topic = self._registry.devices, {}
-        found: list[tuple[Device, quick.Plain] | None] = []
+        found: list[Device | None] = []
         for message in messages:
             sender = self._by_topic.get(message.topic)
             if sender is None:
                 match = TOPIC.fullmatch(message.topic)
                 sender = self._registry.devices.get(match[2]) if match else None
-                if sender is None or match is None or sender.department != match[1]:
-                    found.append(None)
+                if sender is None or match is None or sender.department != match[1] or sender.key == HUB:
+                    # Nobody but we ourselves may speak for the hub.
+                    found.append(sender if sender and sender.key == HUB and message.epoch == OURS else None)
                     continue
                 self._by_topic[message.topic] = sender
-            short = quick.read(message.payload, message.arrived_us)
-            found.append(None if short is None else (sender, short))
+            found.append(sender)
+        return found
+
+    def _admit(self, batch: Batch, known: list[Device | None]) -> NDArray[np.uint8] | None:
+        """Set aside what exceeds a quota, unread; None where nothing does."""
+        senders = np.array([sender.id if sender else NOBODY for sender in known], np.int32)
+        sizes = np.array([len(message.payload) for message in batch.messages], np.int64)
+        arrived = np.array([message.arrived_us for message in batch.messages], np.int64)
+        verdict = self._quotas.admit(senders, sizes, arrived)
+        beyond = verdict != PASS
+        if not beyond.any():
+            return None
+        batch.held += [(int(senders[p]), batch.messages[p]) for p in np.flatnonzero(verdict == HOLD)]
+        refused = beyond & (verdict != HOLD)
+        for device_id, first, count in zip(
+            *np.unique(senders[refused], return_index=True, return_counts=True), strict=True
+        ):
+            message = batch.messages[np.flatnonzero(refused)[first]]
+            bury_beyond_quota(batch, message, int(device_id) or None, int(count))
+        batch.ledger.add(senders, messages=refused, received=refused, rejected=refused)
+        return verdict
+
+    def _plain(
+        self, messages: list[Message], known: list[Device | None], verdict: NDArray[np.uint8] | None
+    ) -> list[Short | None]:
+        """The messages of the commonest form with their senders; their series are made all at once."""
+        found: list[Short | None] = []
+        for place, (message, sender) in enumerate(zip(messages, known, strict=True)):
+            passes = sender is not None and (verdict is None or verdict[place] == PASS)
+            short = quick.read(message.payload, message.arrived_us) if passes else None
+            found.append(None if short is None or sender is None else (sender, short))
         self._slots.meet([(each[0], each[1].names) for each in found if each is not None])
         return found
 
@@ -111,11 +166,14 @@ class Assembler:
         return rows
 
     def _sender(self, batch: Batch, message: Message) -> Device | None:
+        """The registered sender of a message; one without becomes a dead letter."""
         match = TOPIC.fullmatch(message.topic)
         device = self._registry.device(match[2]) if match else None
         if device is not None and match is not None and device.department == match[1]:
-            return device
-        if match is None:
+            if device.key != HUB or message.epoch == OURS:
+                return device
+            reason, detail = "reserved", "the hub speaks for itself, nobody else does"
+        elif match is None:
             reason, detail = (
                 "bad-topic",
                 f"{message.topic:.120} is not city/v1/{{department}}/{{device}}/telemetry",

@@ -53,14 +53,15 @@ class Batch:
     repeated: Rows = field(default_factory=lambda: np.empty(0, READING))  # duplicates: not among the rows
     refused: Rows = field(default_factory=lambda: np.empty(0, READING))  # for their value: not among the rows
     amended: bool = False  # rows were taken out after the checks had seen them
+    held: list[tuple[int, Message]] = field(default_factory=list)  # device id; beyond its quota, unread
+    taken_up: list[int] = field(default_factory=list)  # ids under which its messages were held before
     archive: list[Archived] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
     ledger: Ledger = field(default_factory=Ledger)
     progress: list[tuple[int, str, int, int]] = field(default_factory=list)  # device id, boot, base, seq
     senders: dict[tuple[int, str], tuple[str, str]] = field(default_factory=dict)  # -> department, device
-    committed: list[tuple[int, str, int | None]] = field(
-        default_factory=list
-    )  # device id, boot, seq; after commit
+    # After the commit: device id, boot, last number before the first gap, spans committed beyond it.
+    committed: list[tuple[int, str, int, list[list[int]]]] = field(default_factory=list)
     events: Any = None  # what the rules found; the hub hands it on
 
     def drop_duplicates(self, keep: NDArray[np.bool_]) -> None:
@@ -111,6 +112,16 @@ def bury(
     """Add a dead letter."""
     # PostgreSQL's text holds no NUL, and one bad name must not cost the batch.
     batch.dead.append(DeadLetter(message, device_id, reason, detail.replace("\0", "\ufffd")[:2000], readings))
+
+
+def bury_beyond_quota(batch: Batch, message: Message, device_id: int | None, count: int) -> None:
+    """Add the one dead letter of a device and minute that stands for all messages beyond its quota; keeps a sample."""
+    sender = message.topic if device_id else "senders that nobody knows"
+    name = f"{device_id} {batch.ledger.minute_us}".encode()
+    detail = f"{sender:.120} sent more than its quota; one message of them all is kept"
+    batch.dead.append(
+        DeadLetter(message, device_id, "over-quota", detail.replace("\0", "\ufffd"), 1, count, name)
+    )
 
 
 def describe_us(at: int) -> str:

@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 
 from edge.reading import READING, Rows
 from ingest.batch import CALENDAR_FROM_US
+from ingest.records import array, from_us
 
 DEEPEST = 10_000
 """Readings of one series that a start feeds at most, newest kept: enough for minutes at any real rate."""
+PORTION = 5_000
+"""Series that are asked about in one query."""
 
 
 def save(connection: psycopg.Connection, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -41,22 +44,32 @@ def load(connection: psycopg.Connection) -> dict[str, NDArray[Any]]:
 def stored_since(
     connection: psycopg.Connection, newest: NDArray[np.int64], series: list[int]
 ) -> Iterator[Rows]:
-    """The rows of each series that are newer than its `newest` time, by series and time, in pieces."""
-    for start in range(0, len(series), 5_000):
-        asked = series[start : start + 5_000]
-        base = [
-            max(int(newest[slot]), CALENDAR_FROM_US) if slot < len(newest) else CALENDAR_FROM_US
-            for slot in asked
-        ]
+    """The rows of each series that are newer than its `newest` time, by series and time, in pieces.
+
+    Series that fell silent at about the same time are asked together: no chunk before that time is looked into.
+    """
+    asked = np.array(series, np.int32)
+    base = np.full(len(asked), CALENDAR_FROM_US)
+    known = asked < len(newest)
+    base[known] = np.maximum(newest[asked[known]], CALENDAR_FROM_US)
+    order = np.argsort(base, kind="stable")
+    for start in range(0, len(order), PORTION):
+        portion = order[start : start + PORTION]
         rows = connection.execute(
             """select (extract(epoch from later.time) * 1000000)::bigint, asked.series_id, later.value, later.flag
                from unnest(%s::int[], %s::bigint[]) as asked (series_id, us),
                     lateral (select time, value, flag from reading
                              where series_id = asked.series_id
                                and time > to_timestamp(0) + asked.us * interval '1 microsecond'
+                               and time > %s
                              order by time desc limit %s) as later
                order by asked.series_id, later.time""",
-            (asked, base, DEEPEST),
+            (
+                array(asked[portion].tolist()),
+                array(base[portion].tolist()),
+                from_us(int(base[portion[0]])),
+                DEEPEST,
+            ),
             binary=True,
         ).fetchall()
         if rows:

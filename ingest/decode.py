@@ -14,6 +14,7 @@ from edge.reading import READING, UNEVALUATED, Rows
 from edge.wire import Malformed
 from ingest import limits, plain, senml
 
+GZIP = b"\x1f\x8b"
 JSON_START = frozenset(b"{[ \t\r\n")
 
 
@@ -32,6 +33,8 @@ class Decoded:
 def decode(payload: bytes, arrived_us: int) -> Decoded:
     """Read one telemetry payload of any accepted format."""
     limits.check_size(payload)
+    if payload.startswith(GZIP):
+        raise Malformed("gzip: nothing is inflated here, send it as it is")
     decoded = _json(payload, arrived_us) if payload[0] in JSON_START else _cbor(payload, arrived_us)
     if len(decoded.rows) > wire.READINGS_LIMIT:
         raise Malformed(f"{len(decoded.rows)} readings in one message; at most {wire.READINGS_LIMIT}")

@@ -13,6 +13,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from ingest.profile import Loaded
+from ingest.registry import HUB
 
 IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 COLUMNS = ("id", "name", "department", "profile", "gateway", "lon", "lat", "counts_zone")
@@ -72,8 +73,10 @@ def _entry(row: dict[str, str | None]) -> Entry:
             raise ValueError(
                 f"{column} {given[column]!r:.80} is not lower-case letters, digits and hyphens, at most 64"
             )
-    if given["department"] == "alarm":
-        raise ValueError("no department may be called alarm")
+    if given["department"] in ("alarm", HUB):
+        raise ValueError(f"no department may be called {given['department']}")
+    if HUB in (given["id"], given["profile"]):
+        raise ValueError("the hub is registered already, and nobody else may be called so")
     if bool(given["lon"]) != bool(given["lat"]):
         raise ValueError("give both lon and lat, or neither")
     lon, lat = (float(given[axis]) if given[axis] else None for axis in ("lon", "lat"))
@@ -127,6 +130,17 @@ def enrol(connection: psycopg.Connection, entries: Sequence[Entry]) -> tuple[int
             )  # fmt: skip
         cursor.execute("select pg_notify('cityhub_registry', '')")
     return len(entries) - known, known
+
+
+def enrol_hub(connection: psycopg.Connection) -> None:
+    """The hub itself is a device: its health is data like any other."""
+    connection.execute(
+        """with own as (insert into department (key, name) values (%(hub)s, 'CityHub')
+                        on conflict (key) do update set key = excluded.key returning id)
+           insert into device (key, name, department_id, profile) select %(hub)s, 'The hub', id, %(hub)s from own
+           on conflict (key) do nothing""",
+        {"hub": HUB},
+    )
 
 
 def _unknown(cursor: psycopg.Cursor, entries: Sequence[Entry]) -> list[str]:

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import structlog
-from paho.mqtt.client import MQTTMessage
 
 from edge.link import Address, Client, Unreachable, dial_as, dialect
 from edge.reading import now_us
@@ -19,6 +18,7 @@ from ingest.message import Message
 log = structlog.get_logger("ingest.inbox")
 
 TELEMETRY = "city/v1/+/+/telemetry"
+BROKER_DROPPED = b"$SYS/broker/publish/messages/dropped"  # of mosquitto and its kin; others say nothing there
 IN_FLIGHT = 5_000
 CANARY_EVERY_S = 5.0
 CANARY_LOST_S = 15.0
@@ -36,7 +36,7 @@ class Inbox:
 
     def __init__(self, broker: str, client_id: str) -> None:
         self._address, self._client_id = Address(broker), client_id
-        self._canary = f"city/v1/hub/{client_id}/canary"
+        self._canary = f"city/v1/hub/{client_id}/canary".encode()
         self._waiting: deque[Message] = deque()
         self._arrived = threading.Event()
         self._lock = threading.Lock()
@@ -47,6 +47,7 @@ class Inbox:
         self._lost_at = 0.0
         self.connected = False
         self.received = 0
+        self.broker_dropped = 0  # as far as the broker counts
 
     def start(self) -> None:
         """Connect; raises edge.link.Unreachable when nobody answers."""
@@ -57,7 +58,6 @@ class Inbox:
         client.on_pre_connect = self._on_pre_connect
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
-        client.on_message = self._on_message
         client.take = self._take
         self._canary_asked, self._lost_at = 0.0, time.monotonic()
         self._client = client
@@ -78,11 +78,18 @@ class Inbox:
             weight += len(message.payload)
         return taken
 
+    def offer(self, message: Message) -> None:
+        """Put in a message of our own, as if it had come."""
+        self._waiting.append(message)
+        self._arrived.set()
+
     def acknowledge(self, messages: Iterable[Message]) -> None:
         """Tell the broker that these are durable. Those of an earlier connection come again, and are known then."""
         with self._lock:
             if self._client is not None:
-                self._client.acknowledge(message.mid for message in messages if message.epoch == self._epoch)
+                self._client.acknowledge(
+                    message.mid for message in messages if message.epoch == self._epoch and message.mid
+                )
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> bool:
         """Publish at QoS 1; True when the broker has it within five seconds."""
@@ -109,7 +116,7 @@ class Inbox:
             log.error("nothing comes back from the broker, connecting anew", broker=str(self._address))
             self._restart()
         elif self._client is not None and self.connected and now - self._canary_sent > CANARY_EVERY_S:
-            self._client.publish(self._canary, b"", qos=0)
+            self._client.publish(self._canary.decode(), b"", qos=0)
             self._canary_sent = now
             self._canary_asked = asked or now
 
@@ -145,7 +152,7 @@ class Inbox:
         if reason.is_failure:
             log.error("broker refuses us", broker=str(self._address), reason=str(reason))
             return
-        client.subscribe([(TELEMETRY, 1), (self._canary, 0)])
+        client.subscribe([(TELEMETRY, 1), (self._canary.decode(), 0), (BROKER_DROPPED.decode(), 0)])
         self.connected = True
 
     def _on_disconnect(
@@ -155,12 +162,14 @@ class Inbox:
         if reason.is_failure:
             log.warning("broker lost, connecting again", broker=str(self._address), reason=str(reason))
 
-    def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
-        # Only the canary is of QoS 0; an exception here would end paho's thread.
-        if message.qos == 0:
-            self._canary_asked = 0.0
-
     def _take(self, topic: bytes, payload: bytes, mid: int) -> None:
+        """In paho's thread, which an exception would end."""
+        if mid == 0 and topic == self._canary:
+            self._canary_asked = 0.0
+            return
+        if mid == 0 and topic == BROKER_DROPPED:
+            self.broker_dropped = int(payload) if payload.isdigit() else 0
+            return
         self.received += 1
         self._waiting.append(Message(topic.decode("utf-8", "replace"), payload, mid, self._epoch, now_us()))
         if not self._arrived.is_set():

@@ -22,6 +22,11 @@ class Latest:
         self._due = 0.0
         self._written = False
 
+    @property
+    def behind(self) -> bool:
+        """Whether something waits to be written and it is time."""
+        return bool(self._waiting) and time.monotonic() >= self._due
+
     def write(self, cursor: psycopg.Cursor, batch: Batch) -> None:
         """Write in the batch's transaction, if it is time. Remembers nothing: the transaction may fail."""
         self._written = time.monotonic() >= self._due

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from edge.wire import Malformed
 from ingest.decode import decode
+from ingest.registry import meaning
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +18,6 @@ class Testimony:
     values: list[float] = field(default_factory=list)
     devices: frozenset[str] = frozenset()
     unreadable: str = ""
-
-
-def meaning(sender: str, name: str) -> tuple[str, str]:
-    """The device and metric that a name in a message of `sender` means, as the registry resolves it."""
-    device, metric = name.split("/", 1) if "/" in name else (sender, name)
-    return device, re.split("[:/]", metric)[-1]
 
 
 def testify(payload: bytes, arrived_us: int, sender: str, series: tuple[str, str], time_us: int) -> Testimony:

@@ -73,6 +73,28 @@ class DerivedMetric(Metric):
     over: Annotated[str, Field(pattern="^zone-area$")]
 
 
+class Allowance(_Strict):
+    """What a device of this kind may send: messages a second for ever, and `burst` of them at once."""
+
+    messages_per_s: Annotated[float, Field(gt=0)]
+    burst: Annotated[float, Field(ge=1)]
+
+
+# What any device has, whatever its profile says: an edge agent's own health, and what the hub finds of a device.
+EDGE_METRICS = {
+    "edge-waiting": Metric(
+        unit="1", quantity="batches in the edge journal, not yet committed", interval_s=60
+    ),
+    "edge-damaged": Metric(
+        unit="1", quantity="accepted batches that the edge journal has lost", interval_s=60
+    ),
+    "edge-dropped": Metric(unit="1", quantity="readings dropped because the journal was full", interval_s=60),
+}
+HUB_METRICS = {
+    "over-quota": Metric(unit="1", quantity="messages beyond the quota, refused", interval_s=10),
+}
+
+
 class Profile(_Strict):
     """A kind of device."""
 
@@ -80,6 +102,16 @@ class Profile(_Strict):
     name: str
     metrics: dict[Key, Metric]
     derived: dict[Key, DerivedMetric] = {}
+    quota: Allowance | None = None
+
+    def metric(self, name: str) -> Metric | None:
+        """What this name means on a device of this kind."""
+        return (
+            self.metrics.get(name)
+            or self.derived.get(name)
+            or EDGE_METRICS.get(name)
+            or HUB_METRICS.get(name)
+        )
 
     @property
     def all_checks(self) -> dict[str, Any]:

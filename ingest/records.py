@@ -51,13 +51,14 @@ def write_dead_letters(cursor: psycopg.Cursor, batch: Batch) -> None:
     if not batch.dead:
         return
     cursor.executemany(
-        """insert into dead_letter (digest, reason, detail, device_id, topic, payload, readings, first_at, last_at)
-           values (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+        """insert into dead_letter
+              (digest, reason, detail, device_id, topic, payload, readings, times, first_at, last_at)
+           values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
            on conflict (digest, reason) do update
-              set times = dead_letter.times + 1, last_at = excluded.last_at, detail = excluded.detail""",
+              set times = dead_letter.times + excluded.times, last_at = excluded.last_at, detail = excluded.detail""",
         [
             (letter.digest, letter.reason, letter.detail, letter.device_id, letter.message.topic,
-             letter.message.payload, letter.readings, *[from_us(letter.message.arrived_us)] * 2)
+             letter.message.payload, letter.readings, letter.times, *[from_us(letter.message.arrived_us)] * 2)
             for letter in sorted(batch.dead, key=lambda letter: (letter.digest, letter.reason))
         ],
     )  # fmt: skip
@@ -102,7 +103,9 @@ def write_progress(cursor: psycopg.Cursor, batch: Batch) -> None:
            group by device_id, boot order by device_id, boot
            on conflict (device_id, boot) do update
               set committed = edge_progress.committed + excluded.committed, seen_at = now()
-           returning device_id, boot, (select upper(range) - 1 from unnest(committed) as range where lower(range) = 0)""",
+           returning device_id, boot, (select upper(range) - 1 from unnest(committed) as range where lower(range) = 0),
+                     array(select array[lower(range), upper(range) - 1] from unnest(committed) as range
+                           where lower(range) > 0 order by lower(range) desc limit 8)""",
         [[entry[column] for entry in batch.progress] for column in range(4)],
     )
     batch.committed = cursor.fetchall()

@@ -10,10 +10,23 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
-from ingest.profile import DerivedMetric, Metric, Profile
+from ingest.profile import EDGE_METRICS, HUB_METRICS, Metric, Profile
+
+HUB = "hub"
+"""Department, id and profile of the hub itself, which sends its own health like any device."""
 
 NONE = 0
 """The slot of no series: series ids begin at 1."""
+
+
+def meaning(sender: str, name: str) -> tuple[str, str]:
+    """The device and metric that a name in a message of `sender` speaks of.
+
+    `metric` is the sender's own, `device/metric` another device's; what comes before the last colon of a SenML name is
+    the sensor's own prefix.
+    """
+    device, metric = name.split("/", 1) if "/" in name else (sender, name)
+    return device, re.split("[:/]", metric)[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,35 +108,34 @@ class Registry:
         return self.devices.get(key)
 
     def resolve(self, sender: Device, name: str) -> tuple[Device, str] | Refusal:
-        """The device and metric that a name in a message of `sender` means.
+        """The device and metric that a name in a message of `sender` means, or why it means nothing.
 
-        `metric` is the sender's own; `device/metric` speaks for a device registered behind the sender; what comes
-        before the last colon of a SenML name is the sensor's own prefix.
+        A sender speaks for itself and the devices registered behind it; the hub itself speaks for all.
         """
-        device, metric = sender, name
-        if "/" in name:
-            key, metric = name.split("/", 1)
-            if key != sender.key:
-                behind = self.device(key)
-                if behind is None:
-                    return Refusal("unknown-device", f"{key:.80} is not registered")
-                if behind.gateway_id != sender.id:
-                    return Refusal("not-its-gateway", f"{key} is not registered behind {sender.key}")
-                device = behind
-        metric = re.split("[:/]", metric)[-1]
-        if metric not in self.profiles[device.profile].metrics:
-            known = ", ".join(self.profiles[device.profile].metrics)
-            return Refusal(
-                "unknown-metric", f"{metric:.80} is not a metric of {device.profile}; it has {known}"
-            )
-        return device, metric
+        device, own = sender, sender.key == HUB
+        key, metric = meaning(sender.key, name)
+        if key != sender.key:
+            behind = self.device(key)
+            if behind is None:
+                return Refusal("unknown-device", f"{key:.80} is not registered")
+            if behind.gateway_id != sender.id and not own:
+                return Refusal("not-its-gateway", f"{key} is not registered behind {sender.key}")
+            device = behind
+        profile = self.profiles[device.profile]
+        if metric in profile.metrics or metric in EDGE_METRICS or (own and metric in HUB_METRICS):
+            return device, metric
+        known = ", ".join(profile.metrics)
+        return Refusal("unknown-metric", f"{metric:.80} is not a metric of {device.profile}; it has {known}")
 
     def create(self, connection: psycopg.Connection, wanted: Iterable[tuple[Device, str]]) -> list[Series]:
         """Create the missing series of `(device, metric)` and what is derived from them; commits."""
         measured, derived = [], []
         for device, metric in wanted:
             profile = self.profiles[device.profile]
-            measured.append((device.id, metric, profile.metrics[metric].unit))
+            known = profile.metric(metric)
+            if known is None:
+                raise LookupError(f"{metric} was resolved, and is no metric of {device.profile}")
+            measured.append((device.id, metric, known.unit))
             derived += [
                 (device.id, name, rule.unit, device.zone_id, rule.source, 1 / device.area_m2)
                 for name, rule in profile.derived.items()
@@ -163,8 +175,7 @@ class Registry:
     def _learn(
         self, series_id: int, device: Device, metric: str, source: int | None, gain: float | None
     ) -> Series | None:
-        profile = self.profiles[device.profile]
-        measured: Metric | DerivedMetric | None = profile.metrics.get(metric) or profile.derived.get(metric)
+        measured = self.profiles[device.profile].metric(metric)
         if measured is None:  # the profile no longer knows this metric; its readings stay, no more are taken
             return None
         series = Series(series_id, device, metric, measured)

@@ -67,10 +67,11 @@ class Slots:
             unit = units[place] if units else None
             if unit is not None and not isinstance(found, Refusal):
                 device, metric = found
-                wanted = self._registry.profiles[device.profile].metrics[metric].unit
-                if unit != wanted:
+                wanted = self._registry.profiles[device.profile].metric(metric)
+                if wanted is not None and unit != wanted.unit:
                     meant[place] = Refusal(
-                        "wrong-unit", f"{names[place]:.80} comes in {unit:.20}, its profile says {wanted}"
+                        "wrong-unit",
+                        f"{names[place]:.80} comes in {unit:.20}, its profile says {wanted.unit}",
                     )
         missing = {
             found

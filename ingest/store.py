@@ -136,6 +136,14 @@ class Store:
             self._connection = None
 
 
+def seconds_since_last_run(connection: psycopg.Connection) -> float:
+    """How long ago the last run of the hub was heard of; 0 where there was none."""
+    row = connection.execute(
+        "select extract(epoch from now() - max(beat_at))::float8 from hub_run"
+    ).fetchone()
+    return max(row[0], 0.0) if row and row[0] is not None else 0.0
+
+
 def known(connection: psycopg.Connection, rows: Rows) -> Seen:
     """The stored values at the (series, time) of these rows."""
     with connection.cursor(binary=True) as cursor:

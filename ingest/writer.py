@@ -74,11 +74,10 @@ class Writer:
         try:
             while (batch := self._batches.get()) is not None and self._commit(batch):
                 self._inbox.acknowledge(batch.messages)
-                for device_id, boot, seq in batch.committed:
+                for device_id, boot, seq, beyond in batch.committed:
                     department, device = batch.senders[device_id, boot]
-                    if seq is not None:
-                        message = orjson.dumps({"boot": boot, "seq": seq})
-                        self._inbox.tell(f"city/v1/{department}/{device}/committed", message)
+                    said = {"boot": boot, "seq": seq} | ({"also": beyond} if beyond else {})
+                    self._inbox.tell(f"city/v1/{department}/{device}/committed", orjson.dumps(said))
                 self._after(batch)
                 with self._idle:
                     self._open -= 1

@@ -243,7 +243,9 @@ def test_a_hub_killed_between_late_and_repeated_readings_counts_each_once(house:
     book = house.ask("select sum(stored), sum(received), sum(duplicate) from ledger_minute")[0]
     assert (filled, stored, tested) == (20, 40, 40)
     assert (stored, received, duplicate) == book
-    judged = "select distinct profile from quality_tally join check_version on check_version.id = any (judged_by)"
+    judged = (
+        "select distinct profile from quality_tally join check_version on check_version.id = any (judged_by)"
+    )
     assert house.ask(judged) == [("counting-camera",)]
 
 

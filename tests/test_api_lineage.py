@@ -34,6 +34,7 @@ from ingest.clock import Clocks
 from ingest.dirty import Marks
 from ingest.message import Message
 from ingest.order import Newest
+from ingest.quota import Quotas
 from ingest.records import write_archive, write_dead_letters, write_ledger, write_progress
 from ingest.registry import Device, Registry
 from ingest.slots import Slots
@@ -53,7 +54,7 @@ class Ingest:
         self.registry.refresh(self.connection)
         slots = Slots(self.registry, self._create)
         self.assembler = Assembler(
-            self.registry, slots, newest, Clocks(), lambda rows: store.known(self.connection, rows)
+            self.registry, slots, Quotas(), newest, Clocks(), lambda rows: store.known(self.connection, rows)
         )
         writes = [write_archive, write_dead_letters, write_ledger, write_progress, Marks().write]
         self.store = store.Store(url, uuid4(), writes)

@@ -519,6 +519,37 @@ def test_a_number_that_json_lacks_is_null(city: City) -> None:
     (latest,) = olga.get("/api/v1/latest?device=camera-1").json()["items"]
     assert latest["value"] is None
     assert latest["flag"] == 9
+    asked = {"series": str(city.series["count"]), "to": stamp(NOW)}
+    assert None in [each["value"] for each in olga.get("/api/v1/readings", params=asked).json()["items"]]
+
+
+def test_the_newest_of_all_series_in_columns_are_those_of_the_list(city: City) -> None:
+    for name in ("olga", "tara"):
+        client = city.signed_in(name)
+        items = client.get("/api/v1/latest").json()["items"]
+        columns = client.get("/api/v1/latest/columns").json()
+        assert columns.keys() == {"series", "time", "value", "flag"}
+        assert columns["series"] == [item["series"] for item in items]
+        assert columns["value"] == [item["value"] for item in items]
+        assert columns["flag"] == [item["flag"] for item in items]
+        at = [datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us) for us in columns["time"]]
+        assert [stamp(each) for each in at] == [item["time"] for item in items]
+
+
+def test_columns_of_nothing_are_empty_and_retired_devices_have_none(city: City) -> None:
+    city.execute("update device set retired_at = now() where key = 'camera-1'")
+    try:
+        columns = city.signed_in("tara").get("/api/v1/latest/columns").json()
+    finally:
+        city.execute("update device set retired_at = null where key = 'camera-1'")
+    assert columns == {"series": [], "time": [], "value": [], "flag": []}
+
+
+def test_a_day_of_a_reading_each_minute_is_one_page(city: City) -> None:
+    olga = city.signed_in("olga")
+    asked = {"series": str(city.series["level"])}
+    assert olga.get("/api/v1/readings", params={**asked, "limit": "10000"}).status_code == 200
+    assert olga.get("/api/v1/readings", params={**asked, "limit": "10001"}).status_code == 422
 
 
 def test_alarms_the_worst_first_and_with_what_they_are_about(city: City) -> None:

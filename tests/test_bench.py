@@ -3,12 +3,16 @@
 import json
 import subprocess
 import sys
+import time
 from typing import Any
 
+import numpy as np
 import pytest
 
 from bench import balance, meters
 from bench.errors import Mismatch
+from bench.reader import Reader
+from bench.stored import City
 
 
 def bench(*arguments: str) -> dict[str, Any]:
@@ -38,6 +42,15 @@ def test_ingest_finds_every_reading_stored_exactly_once() -> None:
     assert found["script_messages_per_s"] > 0
     assert found["exactly_once"]["single_messages"] > 0
     assert found["exactly_once"]["batch_readings"] > 0
+
+
+def test_flood_counts_every_message_of_the_runaway_device_and_loses_none_of_the_others() -> None:
+    found = bench("flood", "--seconds", "2", "--runs", "1", "--rate", "200", "--devices", "50")
+    assert found["lost"] == 0
+    assert found["p99_ms"] > 0
+    told = found["runaway"]
+    assert told["stored"] + told["refused"] + told["held"] >= told["sent"] > 0
+    assert told["refused"] > 0
 
 
 class Said:
@@ -77,3 +90,68 @@ def test_a_reading_that_is_lost_or_doubled_or_changed_fails_the_bench(fault: str
     }[fault]
     with pytest.raises(Mismatch, match="1 of 21 series"):
         balance.check_meters(Said(rows), 7, 40)  # type: ignore[arg-type]
+
+
+def test_query_checks_every_answer_against_what_was_stored() -> None:
+    found = bench("query", "--rows", "100000", "--seconds", "1", "--runs", "1")
+    assert found["day_p95_ms"] > 0
+    assert found["latest_p95_ms"] > 0
+    assert (found["rows"], found["series"]) == (100_000, 100)
+    assert found["answers_checked"] > 40
+
+
+def test_footprint_starts_three_times_and_finds_every_reading_stored_exactly_once() -> None:
+    found = bench("footprint", "--series", "300", "--seconds", "1", "--runs", "1")
+    assert found["rss_mb"] > 10
+    assert found["start_s"] > 0
+    assert found["start_after_kill_s"] > 0
+    assert found["exactly_once"]["messages"] > 300
+
+
+class Answers:
+    """An API that answers every question with the same object."""
+
+    def __init__(self, said: dict[str, Any]) -> None:
+        self.content = json.dumps(said).encode()
+
+    def get(self, _path: str, params: object) -> "Answers":
+        assert params is not None
+        return self
+
+    def raise_for_status(self) -> "Answers":
+        return self
+
+
+@pytest.mark.parametrize("fault", ["none", "lost", "changed", "another time"])
+def test_an_answer_that_is_not_what_was_stored_fails_the_bench(fault: str) -> None:
+    city = City(100_000)
+    times, values = city.day_of(10, 60)
+    items = [
+        {"time": f"{np.datetime64(int(at), 'us')}Z", "value": value}
+        for at, value in zip(times, values.tolist(), strict=True)
+    ]
+    if fault == "lost":
+        items.pop()
+    elif fault == "changed":
+        items[7]["value"] += 0.1
+    elif fault == "another time":
+        items[7]["time"] = items[8]["time"]
+    reader = Reader(None, Answers({"items": items, "next": None}), city, np.zeros(0))  # type: ignore[arg-type]
+    if fault == "none":
+        reader.day((10, 60))
+        return
+    with pytest.raises(Mismatch, match="series 10 "):
+        reader.day((10, 60))
+
+
+def test_the_stored_city_holds_a_thousand_readings_of_each_series_in_order_and_none_ahead_of_now() -> None:
+    city = City(100_000)
+    rows = np.concatenate(list(city.batches()))
+    assert len(rows) == 100_000
+    assert len(np.unique(rows[["series", "time"]])) == len(rows)
+    assert rows["time"].max() <= time.time() * 1e6
+    assert (np.diff(rows["time"]) >= 0).all()
+    one = rows[rows["series"] == 10]
+    times, values = city.day_of(10, 60)
+    assert one["time"][60:1500].tolist() == times.tolist()
+    assert one["value"][60:1500].tolist() == values.tolist()

@@ -18,15 +18,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from edge import journal as journals
 from edge.journal import (
-    BODY_LIMIT,
-    HEAD,
-    MAGIC,
     Journal,
     JournalBroken,
     JournalFull,
     JournalTaken,
     Record,
 )
+from edge.segment import BODY_LIMIT, HEAD, MAGIC
 
 # Magic numbers and whole heads inside a body must not mislead the search for the next record.
 BODIES = st.one_of(
@@ -462,4 +460,42 @@ def test_on_a_disk_that_is_really_full_nothing_accepted_is_lost_and_it_recovers(
     assert again.damaged == 0
     again.prune(journal.boot, accepted[-1])
     assert again.append(bytes(3_000)).seq == 1
+    again.close()
+
+
+def test_told_to_drop_the_oldest_a_full_journal_counts_what_it_gives_up_through_restarts(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_segments(monkeypatch)
+    accepted: list[bytes] = []
+    for life in range(4):
+        journal = Journal(folder, limit_bytes=600, when_full="drop-oldest", count=lambda body: body[0])
+        for number in range(25):
+            accepted.append(bytes([1 + (life + number) % 3]) + bytes(39))
+            journal.append(accepted[-1])
+        kept = [journal.read(record) for record in journal.kept()]
+        assert kept == accepted[-len(kept) :], "not the oldest went"
+        assert journal.dropped == sum(body[0] for body in accepted[: -len(kept)])
+        journal.close()
+
+
+def test_what_is_committed_counts_for_nothing_when_it_makes_room(folder: Path) -> None:
+    journal = Journal(folder, limit_bytes=3 * (HEAD.size + 10), when_full="drop-oldest")
+    for _ in range(3):
+        journal.append(bytes(10))
+    journal.prune(journal.boot, 2)
+    journal.append(bytes(10))
+    assert journal.dropped == 1
+    assert [record.seq for record in journal.kept()] == [4]
+    journal.close()
+
+
+def test_told_to_drop_the_oldest_it_goes_on_for_ever_on_a_full_disk_and_counts(tiny_disk: Path) -> None:
+    journal = Journal(tiny_disk / "journal", when_full="drop-oldest")
+    for _ in range(100):
+        journal.append(bytes(3_000))
+    assert journal.dropped == 100 - len(journal.kept()) > 0
+    journal.close()
+    again = Journal(tiny_disk / "journal", when_full="drop-oldest")
+    assert again.dropped == journal.dropped
     again.close()

@@ -387,14 +387,32 @@ def test_after_an_outage_what_is_new_goes_before_the_backlog(
     for segment in (tmp_path / "journal").glob("*.seg"):
         os.utime(segment, (hours_ago, hours_ago))
     edge = Edge(tmp_path / "journal", broker, window=4)
-    edge.accept(100, 101, 102)
+    edge.accept(100, 101)
     edge.publisher.start()
-    # The window holds four: the three live ones, and of the backlog what its share allows beside them.
-    hub.wait_for(edge.journal.boot, {1, 2, 3})
-    assert [batch.envelope.boot for batch in hub.batches[:3]] == [edge.journal.boot] * 3
-    hub.say_committed(edge.journal.boot, 3)
+    # The window holds four, and half of it is the backlog's own.
+    hub.wait_for(edge.journal.boot, {1, 2})
+    assert [batch.envelope.boot for batch in hub.batches[:2]] == [edge.journal.boot] * 2
     hub.wait_for(before.journal.boot, {1, 2})
-    edge.accept(103)
-    hub.wait_for(edge.journal.boot, {4})
+    hub.say_committed(edge.journal.boot, 2)
+    edge.accept(102)
+    hub.wait_for(edge.journal.boot, {3})
     assert max(hub.seqs(before.journal.boot)) == 2, "the backlog left no room for what is live"
+    edge.close()
+
+
+def test_what_is_committed_beyond_a_gap_makes_room_but_stays_in_the_journal(
+    tmp_path: Path, broker: Broker, hub: FakeHub
+) -> None:
+    edge = Edge(tmp_path / "journal", broker, window=3)
+    edge.accept(1, 2, 3, 4, 5)
+    edge.publisher.start()
+    boot = edge.journal.boot
+    hub.wait_for(boot, {1, 2, 3})
+    hub.say(orjson.dumps({"boot": boot, "seq": 0, "also": [[2, 3]]}))
+    hub.wait_for(boot, {4, 5})
+    assert len(edge.journal.kept()) == 5
+    assert hub.seqs(boot).count(2) == 1, "sent again without need"
+    hub.say_committed(boot, 5)
+    assert edge.publisher.wait_committed(PATIENCE_S)
+    assert edge.journal.kept() == []
     edge.close()

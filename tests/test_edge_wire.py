@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.reading import READING, UNEVALUATED, Readings, gather
-from edge.wire import ARRAYS, Malformed, body, seal, shown, unpack
+from edge.wire import ARRAYS, Malformed, body, count, seal, shown, unpack
 
 TIMES = st.integers(-(2**63), 2**63 - 1)
 SAMPLES = st.lists(st.tuples(st.text(max_size=12), TIMES, st.floats(width=64)), min_size=1, max_size=40)
@@ -181,3 +181,8 @@ def test_whatever_a_sender_wrote_is_shown_short(value: object) -> None:
 
 def test_a_number_too_long_to_print_is_shown_by_its_size() -> None:
     assert shown(1 << 2_000_000) == "a number of 2000001 bits"
+
+
+def test_a_kept_body_knows_how_many_readings_it_holds() -> None:
+    samples = [("river-1/level", 1_790_000_000_000_000 + place, float(place)) for place in range(37)]
+    assert count(body(gather(samples))) == 37

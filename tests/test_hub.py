@@ -175,3 +175,27 @@ def test_readings_that_come_late_are_stored_and_page_nobody_until_a_timely_one_d
     assert house.ask("select * from alarm") == []
     house.send(device, TOPIC, {"ts": now, "values": {"people": 500}})
     wait_for(lambda: house.ask("select 1 from alarm where level = 3"), "the alarm that stands now")
+
+
+STATION = "city/v1/water/river-01/telemetry"
+
+
+def test_the_newest_reading_is_shown_also_when_nothing_comes_after_it(house: House) -> None:
+    house.city()
+    house.start_hub()
+    device = house.publisher()
+    for number in range(3):
+        house.send(device, STATION, orjson.dumps({"level": number}))
+        wait_for(
+            lambda number=number: house.ask("select value from latest") == [(number,)],  # type: ignore[misc]
+            "the newest reading",
+        )
+
+
+def test_a_reading_published_at_qos_0_is_stored_like_any_other(house: House) -> None:
+    house.city()
+    house.start_hub()
+    device = house.publisher()
+    device.publish(STATION, b'{"level": 1.5}', qos=0).wait_for_publish(10)
+    house.send(device, STATION, b'{"rain": 0.2}')
+    wait_for(lambda: house.ask("select sum(stored) from ledger_minute") == [(2,)], "both readings")

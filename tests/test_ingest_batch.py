@@ -23,6 +23,7 @@ from ingest.ledger import Ledger
 from ingest.message import Message
 from ingest.order import LONG_AGO, Newest
 from ingest.profile import Profile
+from ingest.quota import Quotas
 from ingest.registry import Device, Registry
 from ingest.slots import Slots
 
@@ -71,7 +72,7 @@ class Hub:
         self.table: Seen = {}
         self.batches: list[Batch] = []
         self.assembler = Assembler(
-            self.registry, Slots(self.registry, self.create), self.newest, Clocks(), self.ask
+            self.registry, Slots(self.registry, self.create), Quotas(), self.newest, Clocks(), self.ask
         )
 
     def create(self, wanted: set[tuple[Device, str]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,11 @@ def test_nothing_and_too_much_are_refused() -> None:
     with pytest.raises(Malformed, match=r"^262145 bytes; at most 262144 are read$"):
         check_size(bytes(SIZE_LIMIT + 1))
     check_size(bytes(SIZE_LIMIT))
+
+
+def test_a_compressed_bomb_is_not_inflated_and_the_engineer_is_told_why() -> None:
+    with pytest.raises(Malformed, match=r"^gzip: nothing is inflated here"):
+        decode(gzip.compress(bytes(64 << 20)), 0)
 
 
 def nested_json(depth: int) -> bytes:

@@ -25,9 +25,19 @@ class Name(StrEnum):
     COPY = "copy"
     INGEST = "ingest"
     LATENCY = "latency"
+    FLOOD = "flood"
+    QUERY = "query"
+    FOOTPRINT = "footprint"
 
 
-MODULES = {Name.COPY: "bench.copying", Name.INGEST: "bench.ingesting", Name.LATENCY: "bench.latency"}
+MODULES = {
+    Name.COPY: "bench.copying",
+    Name.INGEST: "bench.ingesting",
+    Name.LATENCY: "bench.latency",
+    Name.FLOOD: "bench.flooding",
+    Name.QUERY: "bench.querying",
+    Name.FOOTPRINT: "bench.footprint",
+}
 
 
 def bench(
@@ -38,20 +48,29 @@ def bench(
         int, typer.Option(help="How many runs; the numbers are their medians.", min=1, max=50)
     ] = 3,
     devices: Annotated[
-        int | None, typer.Option(help="Simulated devices of ingest and latency.", min=10, max=200_000)
+        int | None, typer.Option(help="Simulated devices of ingest, latency and flood.", min=10, max=200_000)
     ] = None,
     rate: Annotated[
         float | None,
-        typer.Option(help="Background messages/s of latency; default: half of what is measured.", min=0),
+        typer.Option(
+            help="Background messages/s of latency and flood; default: half of what is measured.", min=0
+        ),
     ] = None,
+    rows: Annotated[
+        int | None, typer.Option(help="Readings stored for query; 100 M take 16 GB.", min=100_000)
+    ] = None,
+    series: Annotated[int | None, typer.Option(help="Series of footprint.", min=30, max=1_000_000)] = None,
 ) -> None:
     """Measure the hub on this machine, with services of its own in a temporary home.
 
     `copy`: a bare COPY into a table like `reading`. `ingest`: messages a second through the whole hub, committed and
     counted, from single devices and in edge batches, beside a bare COPY and the plain script that people write.
-    `latency`: from publish to the live stream, under half of that load.
+    `latency`: from publish to the live stream, under half of that load. `flood`: the same while one device sends a
+    hundred times its quota.
+    `latency`: from publish to the live stream, under half of that load. `query`: a day of one series and the newest
+    of all, out of 100 M readings, through the API and bare. `footprint`: memory with 100,000 series, time to start.
 
-    Exits with 1 and prints no number when a reading that was sent is not stored exactly once.
+    Exits with 1 and prints no number when a reading that was sent is not stored, or not answered, exactly once.
     """
     try:
         module = importlib.import_module(MODULES[name])
@@ -64,7 +83,7 @@ def bench(
         ) from error
     # What a bench has started and written must go with it, also when it is told to end.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    options = {"devices": devices, "rate": rate}
+    options = {"devices": devices, "rate": rate, "rows": rows, "series": series}
     given = {key: value for key, value in options.items() if value is not None and key in module.OPTIONS}
     try:
         if json or not err.is_terminal:

@@ -17,6 +17,8 @@ from cityhub.settings import OperatorError
 from cityhub.stack import reach
 from edge.agent import Agent
 from edge.drivers.jsonlines import JsonLines
+from edge.health import Health
+from edge.journal import WhenFull
 
 log = structlog.get_logger("cityhub.edge")
 
@@ -42,12 +44,28 @@ def run_edge(
         int, typer.Option(help="TCP port for sensors that send JSON lines; 0 takes a free one.")
     ] = 8471,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    journal_mb: Annotated[
+        int, typer.Option(min=16, help="Readings wait on disk in this much room while the hub is away.")
+    ] = 1024,
+    when_full: Annotated[
+        WhenFull,
+        typer.Option(
+            help="refuse: sensors keep their readings and come back; drop-oldest: the oldest are given up, and counted."
+        ),
+    ] = "refuse",
     config: Config = None,
 ) -> None:
     """Run an edge agent: sensors send JSON lines, the journal keeps them, the publisher brings them to the hub."""
     given = settings(config)
     stopping = stop_on_signals()
-    agent = Agent(given.home / "edge" / gateway, reach(given).field_mqtt_url, department, gateway)
+    agent = Agent(
+        given.home / "edge" / gateway,
+        reach(given).field_mqtt_url,
+        department,
+        gateway,
+        limit_bytes=journal_mb << 20,
+        when_full=when_full,
+    )
     agent.start()
     try:
         driver = JsonLines(agent, host, port)
@@ -57,9 +75,12 @@ def run_edge(
             f"cannot listen on {host}:{port}: {error.strerror}", "choose another --port"
         ) from error
     driver.start()
+    health = Health(agent)
+    health.start()
     log.info("edge agent listens", gateway=gateway, host=host, port=driver.port, kept=agent.publisher.waiting)
     while not stopping.wait(0.5) and driver.fault is None:
         pass
+    health.close()
     driver.close()
     agent.close()
     log.info("edge agent ends", accepted=agent.accepted, kept=agent.publisher.waiting, refused=driver.refused)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -17,8 +18,10 @@ from alerts import rule
 from api import accounts, server
 from cityhub.commands.options import Config, settings
 from cityhub.hub import Hub, Plan
-from cityhub.settings import Settings, days_of
+from cityhub.settings import OperatorError, Settings, days_of
 from cityhub.stack import hub_and_api, prepare, reach, services
+from ingest.lifecycle import Retention
+from ingest.quota import Quota
 
 out = Console(highlight=False)
 log = structlog.get_logger("cityhub.api")
@@ -67,8 +70,28 @@ def hub(config: Config = None) -> None:
         webhook_url=given.webhook_url,
         webhook_secret=given.webhook_secret,
         webhook_allow_private=given.webhook_allow_private,
+        retention=retention(given),
+        device_quota=Quota(given.device_messages_per_s, given.device_burst),
+        department_quota=Quota(given.department_messages_per_s, given.department_burst),
     )
     Hub(plan, stop_on_signals()).run()
+
+
+def retention(given: Settings) -> Retention:
+    """How long what is kept; raises OperatorError."""
+
+    def days(number: int) -> timedelta | None:
+        return timedelta(days=number) if number else None
+
+    try:
+        return Retention(
+            readings=days(given.keep_readings_days),
+            messages=days(given.keep_messages_days),
+            dead_letters=days(given.keep_dead_letters_days),
+            minutes=days(given.keep_minutes_days),
+        )
+    except ValueError as error:
+        raise OperatorError(f"keep_..._days: {error}", "see docs/settings.md") from error
 
 
 def api(config: Config = None) -> None:
