@@ -20,7 +20,7 @@ from alerts.tally import Tallies
 from edge.reading import Rows, now_us
 from ingest.batch import Batch
 from ingest.order import LONG_AGO, Newest
-from ingest.profile import DerivedMetric, Profile
+from ingest.profile import HUB_METRICS, DerivedMetric, Profile
 from ingest.records import from_us
 from ingest.registry import Registry, Series
 
@@ -42,6 +42,9 @@ class Observers:
     def add(self, series: Series, subject: Subject) -> None:
         """Observe a series that is new to this process; its profile is registered."""
         device, measured = series.device, series.measured
+        if series.metric in HUB_METRICS:  # said only while there is something to say: never due, never missed
+            self._tallies.tally.reach(series.id)
+            return
         self._tallies.add(series.id, measured.interval_s, self._judging[device.profile])
         if measured.forecast:
             self._forecasts.add(series.id)

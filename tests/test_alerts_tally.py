@@ -227,3 +227,14 @@ def test_another_interval_makes_what_was_saved_unknown() -> None:
     assert other.state["slot"][2] == tally.UNKNOWN
     other.take_up(np.zeros(9, np.dtype([("other", "i8")])))
     assert other.state["interval"][2] == 60 * SECOND
+
+
+def test_a_series_that_is_not_counted_leaves_nothing() -> None:
+    made = counting(ZONES["Asia/Shanghai"])
+    made.reach(9)
+    rows = np.array([(STARTS[2], 9, 1.0, PASS), (STARTS[2], 1, 1.0, PASS)], READING)
+    yes, no = np.ones(2, np.bool_), np.zeros(2, np.bool_)
+    marks = np.concatenate([
+        made.mark(rows, yes, no, checked_by_flag(rows["flag"])), made.place(rows, tally.DUPLICATE)
+    ])  # fmt: skip
+    assert made.gather(np.concatenate([rows, rows]), marks)["series"].tolist() == [1, 1]

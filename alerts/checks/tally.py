@@ -20,7 +20,7 @@ FILLS = 1 << 10  # the first good reading of its slot
 DOUBTFUL = 1 << 11  # good, but only the table knows whether its slot was filled before: count that day anew
 
 MARK = np.dtype([("day", "i4"), ("outcome", "i2")])
-"""By row: the day of its slot (see alerts.days) and its outcome."""
+"""By row: the day of its slot (see alerts.days) and its outcome; 0 where its series is not counted."""
 
 ENTRY = np.dtype([("day", "i4"), ("outcome", "i2"), ("series", "i4"), ("times", "i4")])
 """How often a series had an outcome on a day; a batch may have several entries of the same three."""
@@ -46,7 +46,7 @@ class Tally:
 
     def configure(self, series: int, interval_s: float) -> None:
         """Set the interval of a series; another one than it had makes its newest slot unknown."""
-        self._reach(series)
+        self.reach(series)
         interval = max(1, round(interval_s * 1e6))
         if self.state["interval"][series] != interval:
             self.state[series] = (interval, UNKNOWN, 0)
@@ -82,10 +82,11 @@ class Tally:
         """Marks for rows that are not stored: their day, and one outcome for all."""
         marks = np.zeros(len(rows), MARK)
         _place(rows["series"], rows["time"], self.days.starts, self.days.origin, self.state, marks["day"])
-        marks["outcome"] = outcome
+        marks["outcome"] = np.where(self.state["interval"][rows["series"]] > 0, outcome, 0)
         return marks
 
-    def _reach(self, series: int) -> None:
+    def reach(self, series: int) -> None:
+        """Make room for a series; it is counted once it is configured."""
         if len(self.state) <= series:
             wider = np.zeros(max(series + 1, 2 * len(self.state)), STATE)
             wider[: len(self.state)] = self.state
@@ -132,7 +133,10 @@ def _mark(  # noqa: PLR0917 -- a kernel takes its columns one by one
     today = 0
     for row in range(len(series)):
         known = state[series[row]]
-        interval = max(known["interval"], 1)
+        interval = known["interval"]
+        if interval == 0:
+            day[row], outcome[row] = 0, 0
+            continue
         slot = (time[row] - origin) // interval
         begins = origin + slot * interval
         if not starts[today] <= begins < starts[today + 1]:
@@ -175,6 +179,8 @@ def _gather(series: Any, day: Any, outcome: Any, last: Any, entries: Any) -> int
     # `last` is never cleared: an old place is recognised because the entry there is another one.
     count = 0
     for row in range(len(series)):
+        if outcome[row] == 0:
+            continue
         place = last[series[row]]
         if (
             place < count
