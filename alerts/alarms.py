@@ -11,8 +11,8 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from alerts.checks.threshold import KERNEL
-from alerts.rulebook import Version
+from alerts.checks import silence, threshold
+from alerts.rulebook import AnyVersion, Version
 
 CHANNEL = "cityhub_alarm"
 """NOTIFY channel: carries the id of every new alarm transition."""
@@ -22,18 +22,20 @@ CHANNEL = "cityhub_alarm"
 class Change:
     """A series moved from one level of a rule to another, and what moved it."""
 
-    version: Version
+    version: AnyVersion
     series_id: int
     from_level: int
     to_level: int
     at: datetime  # when the level was reached, by the readings' own time
-    reading_time: datetime  # with the series: the reading that tells of it
+    reading_time: (
+        datetime | None
+    )  # with the series: the reading that tells of it; None: silence has no reading
     value: float
     threshold: float | None
-    held: int  # the levels that took part before, one bit each
-    moves: int  # how many readings have moved something since
-    moved_by: list[datetime]  # they, oldest first; no more than the kernel keeps
-    against: list[datetime]  # the readings that a rise or fall was measured from
+    held: int = 0  # the levels that took part before, one bit each
+    moves: int = 0  # how many readings have moved something since
+    moved_by: Sequence[datetime] = ()  # they, oldest first; no more than the kernel keeps
+    against: Sequence[datetime] = ()  # the readings that a rise or fall was measured from
 
 
 class Alarms:
@@ -43,14 +45,14 @@ class Alarms:
         self._channels = list(channels)
         self._version_ids: dict[str, int] = {}
 
-    def register(self, connection: psycopg.Connection, versions: Sequence[Version]) -> None:
+    def register(self, connection: psycopg.Connection, versions: Sequence[AnyVersion]) -> None:
         """Keep every version that may judge. What stands of a rule that is in shadow now returns: nobody would end it."""
         with connection.transaction(), connection.cursor() as cursor:
             for version in versions:
                 cursor.execute(
                     """insert into rule_version (rule, sha256, kernel, body) values (%s, %s, %s, %s)
                        on conflict (rule, sha256, kernel) do update set rule = excluded.rule returning id""",
-                    (version.rule.rule, version.sha256, KERNEL, Jsonb(version.body)),
+                    (version.rule.rule, version.sha256, _kernel_of(version), Jsonb(version.body)),
                 )
                 self._version_ids[version.sha256] = _only(cursor)
             shadows = [version.rule.rule for version in versions if version.rule.mode == "shadow"]
@@ -110,8 +112,8 @@ class Alarms:
         return {
             "rule": change.version.rule.rule, "version": self._version_ids[change.version.sha256],
             "series": change.series_id, "to_level": change.to_level, "at": change.at, "value": change.value,
-            "reading_time": change.reading_time, "held": change.held, "moved_by": change.moved_by,
-            "moves": change.moves, "against": change.against,
+            "reading_time": change.reading_time, "held": change.held, "moved_by": list(change.moved_by),
+            "moves": change.moves, "against": list(change.against),
         }  # fmt: skip
 
     def _tell(self, cursor: psycopg.Cursor, transition_id: int) -> None:
@@ -157,7 +159,8 @@ def notice(connection: psycopg.Connection, transition_id: int) -> dict[str, Any]
     with connection.cursor(row_factory=dict_row) as cursor:
         cursor.execute(
             """select alarm.id::text as id, alarm_transition.kind, from_level, to_level as level, alarm.rule,
-                      rule_version.body ->> 'title' as title, alarm.value, alarm.threshold, unit, metric, exercise,
+                      rule_version.body ->> 'title' as title, alarm.value, alarm.threshold, metric, exercise,
+                      case when rule_version.body ->> 'kind' = 'no_data' then 's' else unit end as unit,
                       device.key as device, device.name as device_name, department.key as department,
                       zone.key as zone, zone.name as zone_name, lon, lat,
                       to_json(alarm_transition.at) #>> '{}' as at, to_json(raised_at) #>> '{}' as raised_at
@@ -194,6 +197,10 @@ def shadows(connection: psycopg.Connection) -> dict[tuple[int, str], int]:
                order by rule, series_id, id desc"""
         )
     }
+
+
+def _kernel_of(version: AnyVersion) -> str:
+    return threshold.KERNEL if isinstance(version, Version) else silence.KERNEL
 
 
 def _only(cursor: psycopg.Cursor) -> int:

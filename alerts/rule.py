@@ -40,7 +40,7 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Selector(Strict):
+class Scope(Strict):
     """Which series a rule speaks of: all that match what is given."""
 
     metric: str | None = None
@@ -48,13 +48,18 @@ class Selector(Strict):
     department: str | None = None
     zone: str | None = None
     device: str | None = None
-    everything: bool = False
 
     @property
     def precision(self) -> int:
         """The more is given, the more precise; a device beats a zone, that a department, that a profile."""
         named = (self.profile, self.department, self.zone, self.device)
         return sum(1 << place for place, given in enumerate(named) if given is not None)
+
+
+class Selector(Scope):
+    """A scope within one metric: a limit means something only in its unit."""
+
+    everything: bool = False
 
     @model_validator(mode="after")
     def _meant(self) -> Selector:
@@ -220,6 +225,20 @@ class Rule(Limits):
     def speaks_of_unit(self, unit: str) -> bool:
         """Whether the limits mean something for values in this unit; "" is not known."""
         return self.unit is None or unit in {"", self.unit}
+
+
+class NoData(Strict):
+    """A series that says nothing for so many of its intervals, and for so long at least."""
+
+    kind: Literal["no_data"]
+    rule: Name
+    title: str
+    source: str | None = None
+    mode: Literal["live"] = "live"
+    applies_to: Scope = Scope()
+    level: Level = "blue"
+    after_intervals: Annotated[float, Field(ge=1)] = 3
+    after_s: Annotated[float, Field(ge=1)] = 60
 
 
 def _merged(rule: dict[str, Any], own: Own) -> Limits:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from alerts.rule import Change, Own, Repeat, Rule, Schedule, Selector, Strict
+from alerts.rule import Change, NoData, Own, Repeat, Rule, Schedule, Selector, Strict
 
 SHIPPED = Path(__file__).parent / "rules"
 
@@ -43,6 +44,19 @@ class Version:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class NoDataVersion:
+    """The same of a rule about silence."""
+
+    rule: NoData
+    body: dict[str, Any]
+    sha256: str
+
+
+AnyVersion = Version | NoDataVersion
+V = TypeVar("V", Version, NoDataVersion)
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """What a rule may know of a series; `zones` are those that its device stands in and the one it speaks of."""
@@ -56,9 +70,9 @@ class Subject:
     unit: str = ""
 
 
-def load(*folders: Path) -> list[Version]:
+def load(*folders: Path) -> list[AnyVersion]:
     """Read every rule of the folders; raises RuleError naming the file, the line and what was wanted."""
-    versions: dict[str, Version] = {}
+    versions: dict[str, AnyVersion] = {}
     for folder in folders:
         if not folder.is_dir():
             raise RuleError(f"{folder} is no folder", "name the folder that holds your rules (*.yaml)")
@@ -73,7 +87,7 @@ def load(*folders: Path) -> list[Version]:
     return list(versions.values())
 
 
-def read(path: Path) -> Version:
+def read(path: Path) -> AnyVersion:
     """Read one rule; raises RuleError with a line for each mistake."""
     try:
         text = path.read_bytes()
@@ -88,6 +102,8 @@ def read(path: Path) -> Version:
             line, key = twice
             raise RuleError(f"{path}:{line}: {key} is written twice", "leave one of them")
         body = yaml.safe_load(text)
+        if isinstance(body, dict) and "kind" in body:
+            return NoDataVersion(NoData.model_validate(body), body, hashlib.sha256(text).hexdigest())
         rule = Rule.model_validate(body)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -107,7 +123,20 @@ def read(path: Path) -> Version:
     return Version(rule, body, hashlib.sha256(text).hexdigest())
 
 
-def matches(rule: Rule, subject: Subject) -> bool:
+def read_limits(path: Path) -> Version:
+    """Read one rule that judges values; raises RuleError."""
+    version = read(path)
+    if isinstance(version, NoDataVersion):
+        raise RuleError(f"{path} is about silence and judges no values", "name a rule that has limits")
+    return version
+
+
+def with_limits(versions: Iterable[AnyVersion]) -> list[Version]:
+    """Those that judge values."""
+    return [version for version in versions if isinstance(version, Version)]
+
+
+def matches(rule: Rule | NoData, subject: Subject) -> bool:
     """Whether a rule speaks of a series at all."""
     asked = rule.applies_to
     return (
@@ -116,16 +145,16 @@ def matches(rule: Rule, subject: Subject) -> bool:
         and asked.department in {None, subject.department}
         and asked.device in {None, subject.device}
         and (asked.zone is None or asked.zone in subject.zones)
-        and (rule.between is None or subject.device in rule.between)
+        and (isinstance(rule, NoData) or rule.between is None or subject.device in rule.between)
     )
 
 
-def applying(versions: list[Version], subject: Subject) -> list[Version]:
+def applying(versions: list[V], subject: Subject) -> list[V]:
     """The rules for one series: of all that match the most precise, and apart from them the same of those in shadow.
 
     A rule on trial must not take the place of one that people rely on.
     """
-    found = []
+    found: list[V] = []
     for mode in ("live", "shadow"):
         matching = [
             version for version in versions if version.rule.mode == mode and matches(version.rule, subject)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from alerts.bound import bound, opening
 from alerts.checks.schedule import SCHEDULE
 from alerts.checks.threshold import EVENT, LIMITS, STATE, WATCH, observe
 from alerts.checks.trail import REPEAT, TRAIL, empty_trails, remember
-from alerts.rulebook import Subject, Version, applying
+from alerts.rulebook import AnyVersion, Subject, Version, applying, with_limits
 from edge.reading import Rows
 
 OF = [("sha256", "S64"), ("series", "i4")]
@@ -30,8 +30,8 @@ class Watches:
     What every reading touches is small and apart from what is rarely needed; the arrays grow by doubling.
     """
 
-    def __init__(self, versions: list[Version]) -> None:
-        self.versions = versions
+    def __init__(self, versions: Sequence[AnyVersion]) -> None:
+        self.versions = with_limits(versions)
         self.watches: NDArray[Any] = np.zeros(64, WATCH)
         self.states: NDArray[Any] = np.zeros(64, STATE)
         self.count = 0

@@ -97,13 +97,14 @@ class Acknowledgement(BaseModel):
 # bound in time lets the database skip the older chunks.
 COLUMNS = """
     a.id::text as id, a.rule, a.level, a.peak_level,
-    (select named.body ->> 'title' from rule_version named where named.rule = a.rule order by named.id desc limit 1)
-        as title,
+    named.body ->> 'title' as title,
     case when a.returned_at is null then 'standing' else 'returned' end as state,
     a.acknowledged_at, a.acknowledged_by, d.key as device, d.name as device_name, p.key as department,
-    a.series_id as series, s.metric, s.unit, z.key as zone, z.name as zone_name,
+    a.series_id as series, s.metric,
+    case when named.body ->> 'kind' = 'no_data' then 's' else s.unit end as unit, z.key as zone, z.name as zone_name,
     a.value, a.threshold, a.raised_at, a.changed_at, a.returned_at, a.exercise, d.lon, d.lat,
-    case when a.returned_at is null and l.series_id is not null then json_build_object(
+    case when a.returned_at is null and l.series_id is not null
+              and named.body ->> 'kind' is distinct from 'no_data' then json_build_object(
         'value', case when abs(l.value) < 'infinity' then l.value end, 'time', l.time, 'flag', l.flag
     ) end as now,
     case when jsonb_typeof(planned.every) = 'number' then planned.every::float8 end as interval_s,
@@ -116,6 +117,9 @@ TABLES = """
     left join series s on s.id = a.series_id
     left join zone z on z.id = a.zone_id
     left join latest l on l.series_id = a.series_id
+    left join lateral (
+        select body from rule_version where rule_version.rule = a.rule order by rule_version.id desc limit 1
+    ) as named on true
     left join lateral (
         select coalesce(f.body -> 'metrics' -> s.metric, f.body -> 'derived' -> s.metric) -> 'interval_s' as every
         from profile f where f.key = d.profile

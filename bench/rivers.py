@@ -48,7 +48,7 @@ def run(_seconds: float, _runs: int, say: Callable[[str], object]) -> dict[str, 
 
 def judged(samples: list[tuple[int, float]], flood: float) -> Outcome:
     """The template with this gauge's own two values: its usual water, the median, and its flood stage."""
-    version = rulebook.read(TEMPLATE)
+    version = rulebook.read_limits(TEMPLATE)
     usual = float(np.nanmedian([value for _, value in samples]))
     rule = version.rule.model_copy(update={"between": {"gauge": (usual, flood)}})
     gauge = next(one.profile for one in profile.load() if one.profile.profile == "river-gauge")

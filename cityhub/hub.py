@@ -16,15 +16,17 @@ import psycopg
 import structlog
 from psycopg.types.json import Jsonb
 
-from alerts import alarms, rulebook, webhook
+from alerts import alarms, rulebook, tally, webhook
 from alerts.alarms import Alarms, Change
 from alerts.checks.company import Neighbour
 from alerts.checks.quality import Quality
+from alerts.days import Days
 from alerts.notifier import Notice, Notifier
 from alerts.rule import LEVEL_NAMES
 from alerts.watch import Watches
 from cityhub import screening
 from cityhub.judging import change_of, subject_of, zones_of
+from cityhub.observers import Observers
 from cityhub.topics import AlarmTopics
 from edge.reading import Rows, now_us
 from ingest import checkpoint, held, neighbours, quota, store
@@ -33,7 +35,7 @@ from ingest.batch import Batch, Seen
 from ingest.clock import Clocks
 from ingest.dirty import Marks
 from ingest.health import Health
-from ingest.inbox import Inbox
+from ingest.inbox import BATCH_MESSAGES, Inbox
 from ingest.keeper import Keeper
 from ingest.latest import Latest, upsert
 from ingest.lifecycle import Retention
@@ -68,6 +70,7 @@ class Plan:
     webhook_allow_private: bool = False
     client_id: str = "cityhub"
     retention: Retention = field(default_factory=Retention)
+    days: Days = field(default_factory=lambda: Days("Asia/Shanghai"))
     device_quota: Quota = quota.DEVICE
     department_quota: Quota = quota.DEPARTMENT
 
@@ -83,7 +86,9 @@ class Hub:
         self._beaten: tuple[float, int] = (time.monotonic(), 0)
         self._newest_us = 0
         self._registry, self._newest = Registry(self._look_again), Newest()
-        self._quality, self._watches = Quality(), Watches(rulebook.load(*plan.rule_folders))
+        self._versions = rulebook.load(*plan.rule_folders)
+        self._quality, self._watches = Quality(), Watches(self._versions)
+        self._observers = Observers(self._registry, self._newest, self._versions, plan.days)
         self._session = Session(plan.database_url, stopping, REGISTRY_CHANNEL)
         self._inbox = Inbox(plan.mqtt_url, plan.client_id)
         self._alarms = Alarms(["log", "topic", *(["webhook"] if plan.webhook_url else [])])
@@ -100,6 +105,7 @@ class Hub:
             [
                 write_archive,
                 self._write_alarms,
+                self._observers.write,
                 write_dead_letters,
                 write_ledger,
                 write_progress,
@@ -115,7 +121,7 @@ class Hub:
         """Start everything, pass batches until `stopping` is set, then end in reverse order."""
         with ExitStack() as stack:
             stack.callback(self._session.close)
-            self._session.run(lambda connection: self._alarms.register(connection, self._watches.versions))
+            self._session.run(lambda connection: self._alarms.register(connection, self._versions))
             self._refresh()
             self._resume()
             self._session.run(lambda _: self._store.begin())
@@ -125,7 +131,11 @@ class Hub:
                 notifier.start()
                 stack.callback(notifier.close)
                 self._notifiers.append(notifier)
-            keeper = Keeper(self._plan.database_url, self._plan.retention)
+            keeper = Keeper(
+                self._plan.database_url,
+                self._plan.retention,
+                lambda connection: tally.fold(connection, self._plan.days, now_us()),
+            )
             keeper.start()
             stack.callback(keeper.close)
             self._writer.start()
@@ -156,6 +166,7 @@ class Hub:
             if now - beat_at >= BEAT_EVERY_S:
                 beat_at = now
                 self._inbox.watch()
+                self._listen()
                 self._look_again()
                 self._beat()
                 if self._latest.behind:
@@ -172,8 +183,15 @@ class Hub:
         """Judge a batch and hand it to the writer: flags, then rules."""
         self._quality.mark(batch.rows, batch.newer)
         batch.count_flags()
-        batch.events = self._changes(batch)
+        batch.events = [*self._observers.observe(batch), *self._changes(batch)]
         self._writer.put(batch)
+
+    def _listen(self) -> None:
+        """Look who has fallen silent; a batch without messages carries the word to the writer."""
+        away = not self._inbox.connected or self._writer.waits or self._inbox.waiting > BATCH_MESSAGES
+        found = self._observers.listen(away=bool(away))
+        if found:
+            self._writer.put(Batch([], events=found))
 
     def _allow_for_absence(self) -> None:
         """What nobody could take while hub, broker or database were away may come at once now."""
@@ -254,9 +272,13 @@ class Hub:
         if not fresh:
             return
         zones = self._session.run(lambda connection: zones_of(connection, [series.id for series in fresh]))
+        profiles = {key: self._registry.profiles[key] for key in {series.device.profile for series in fresh}}
+        self._session.run(lambda connection: self._observers.register(connection, profiles))
         for series in fresh:
             self._newest.reach(series.id)
-            for version in self._watches.add(subject_of(series, zones.get(series.id, frozenset()))):
+            subject = subject_of(series, zones.get(series.id, frozenset()))
+            self._observers.add(series, subject)
+            for version in self._watches.add(subject):
                 log.warning(
                     "rule does not judge a series: its limits are in another unit",
                     rule=version.rule.rule,
@@ -281,6 +303,7 @@ class Hub:
             self._newest.take_up(saved["newest"])
             self._quality.take_up(saved)
             self._watches.restore(saved)
+            self._observers.take_up(saved)
         fed = 0
         for rows in self._session.run(
             lambda connection: list(
@@ -289,11 +312,14 @@ class Hub:
         ):
             newer = self._newest.advance(rows["series"], rows["time"])
             self._quality.mark(rows, newer)
+            self._observers.replay(rows, newer)
             self._watches.observe(rows, newer, np.ones(len(rows), np.bool_))
             self._session.run(lambda connection, rows=rows: _upsert_latest(connection, rows))  # type: ignore[misc]
             fed += len(rows)
-        self._watches.set_told(self._session.run(alarms.standing), "live")
+        standing = self._session.run(alarms.standing)
+        self._watches.set_told(standing, "live")
         self._watches.set_told(self._session.run(alarms.shadows), "shadow")
+        self._observers.set_told(standing, saved)
         self._quotas.hold(self._session.run(held.waiting))
         self._took_at -= self._session.run(store.seconds_since_last_run)
         log.info("resumed", checkpoint="newest" in saved, fed=fed)
@@ -303,6 +329,7 @@ class Hub:
             "newest": self._newest.times,
             **self._quality.saved(),
             **self._watches.state(),
+            **self._observers.arrays(),
         }
         self._session.run(lambda connection: checkpoint.save(connection, arrays))
         recorded = {device.id for device in self._registry.devices.values() if device.recorded}

@@ -50,7 +50,9 @@ class Picture:
                           coalesce(sum(stored + duplicate + quarantined + rejected), 0)::bigint from ledger_minute"""
             ).fetchone() or (0, 0, 0)
             standing = connection.execute(
-                """select level, rule_version.body ->> 'title', device.name, alarm.value, unit, threshold, acknowledged_by,
+                """select level, rule_version.body ->> 'title', device.name, alarm.value,
+                          case when rule_version.body ->> 'kind' = 'no_data' then 's' else unit end,
+                          threshold, acknowledged_by,
                           extract(epoch from now() - raised_at)::int, zone.name
                    from alarm join series on series.id = series_id join device on device.id = alarm.device_id
                         left join zone on zone.id = alarm.zone_id

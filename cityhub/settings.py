@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfoNotFoundError
+
+from alerts.days import Days
 
 
 class OperatorError(Exception):
@@ -47,6 +50,7 @@ class Settings:
     webhook_url: str = _setting("", "alarms are sent there as signed POSTs")
     webhook_secret: str = _setting("", "signs them (Standard Webhooks, base64 or text)")
     webhook_allow_private: bool = _setting(False, "allow a webhook inside a private network")
+    time_zone: str = _setting("Asia/Shanghai", "the city's time zone (IANA name): its days are counted by it")
     rules: str = _setting("", "folder of rules (*.yaml), added to the shipped ones")
     profiles: str = _setting("", "folder of profiles (*.yaml), added to the shipped ones")
     device_messages_per_s: float = _setting(100.0, "quota of a device; its profile may state another one")
@@ -84,6 +88,17 @@ def load(path: Path | None, environment: Mapping[str, str]) -> Settings:
     return Settings(
         **{name: _cast(name, value, type(getattr(Settings(), name))) for name, value in given.items()}
     )
+
+
+def days_of(zone: str) -> Days:
+    """The days of a time zone; raises OperatorError."""
+    try:
+        return Days(zone)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise OperatorError(
+            f"time_zone is {zone!r}, which is not known here",
+            "write an IANA name such as Asia/Shanghai; the package tzdata brings them",
+        ) from error
 
 
 def as_environment(settings: Settings) -> dict[str, str]:

@@ -45,7 +45,14 @@ class Batch:
         default_factory=lambda: np.empty(0, np.bool_)
     )  # than all before in its series
     late: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))  # stored, but pages nobody
+    delayed: NDArray[np.bool_] = field(
+        default_factory=lambda: np.empty(0, np.bool_)
+    )  # came long after its own time
+    marks: Any = None  # what the tally makes of each row; the hub hands it on
     derived: int = 0  # how many of the last rows are derived
+    repeated: Rows = field(default_factory=lambda: np.empty(0, READING))  # duplicates: not among the rows
+    refused: Rows = field(default_factory=lambda: np.empty(0, READING))  # for their value: not among the rows
+    amended: bool = False  # rows were taken out after the checks had seen them
     held: list[tuple[int, Message]] = field(default_factory=list)  # device id; beyond its quota, unread
     taken_up: list[int] = field(default_factory=list)  # ids under which its messages were held before
     archive: list[Archived] = field(default_factory=list)
@@ -59,6 +66,7 @@ class Batch:
 
     def drop_duplicates(self, keep: NDArray[np.bool_]) -> None:
         """The table had some of the rows already: take them out and count them for what they are."""
+        self.repeated = np.concatenate([self.repeated, self.rows[~keep]])
         self._take_out(~keep, "duplicate")
 
     def set_aside(self, gone: NDArray[np.bool_], reason: str, detail: str) -> None:
@@ -67,6 +75,7 @@ class Batch:
         for place, count in zip(*np.unique(self.source[received], return_counts=True), strict=True):
             device_id = int(self.device[received & (self.source == place)][0])
             bury(self, self.messages[place], device_id, reason, detail, int(count))
+        self.refused = np.concatenate([self.refused, self.rows[gone]])
         self._take_out(gone, "quarantined")
 
     def _take_out(self, gone: NDArray[np.bool_], column: str) -> None:
@@ -82,7 +91,9 @@ class Batch:
         self.ledger.add(self.device, **{column: received})
         self.derived -= int((gone & computed).sum())
         self.rows, self.device, self.source = self.rows[~gone], self.device[~gone], self.source[~gone]
-        self.newer, self.late = self.newer[~gone], self.late[~gone]
+        self.newer, self.late, self.delayed = self.newer[~gone], self.late[~gone], self.delayed[~gone]
+        self.marks = None if self.marks is None else self.marks[~gone]
+        self.amended = True
 
     def count_flags(self) -> None:
         """After the checks have marked the rows: how many of the received are suspect or failed."""

@@ -49,19 +49,23 @@ class Judge:
             self._bury_rows(
                 batch, rows, source, infinite & ~outside, "not-finite", lambda *_: "an infinite value"
             )
+            batch.refused = rows[infinite & ~outside]
         sound = ~(outside | infinite)
         if not sound.all():
             rows, source, device = rows[sound], source[sound], device[sound]
             arrived, recorded = arrived[sound], recorded[sound]
         newer = self._newest.advance(rows["series"], rows["time"])
-        late = ~newer | ((rows["time"] < arrived - LATE_US) & ~recorded)
+        delayed = (rows["time"] < arrived - LATE_US) & ~recorded
+        late = ~newer | delayed
         if not newer.all():
             duplicate, conflict = self._known(rows, newer)
             batch.ledger.add(device, duplicate=duplicate, quarantined=conflict)
             if conflict.any():
                 self._bury_rows(batch, rows, source, conflict, "conflict", _other_value)
+                batch.refused = np.concatenate([batch.refused, rows[conflict]])
+            batch.repeated = rows[duplicate]
             keep = ~(duplicate | conflict)
-            rows, newer, late = rows[keep], newer[keep], late[keep]
+            rows, newer, late, delayed = rows[keep], newer[keep], late[keep], delayed[keep]
             device, source = device[keep], source[keep]
         batch.ledger.add(device, stored=np.ones(len(rows), np.bool_), late=late)
         source_row, derived = self._derive(rows)
@@ -71,6 +75,7 @@ class Judge:
         batch.ledger.add(device[source_row], derived=np.ones(len(derived), np.bool_))
         batch.newer = np.concatenate([newer, newer[source_row]])
         batch.late = np.concatenate([late, late[source_row]])
+        batch.delayed = np.concatenate([delayed, delayed[source_row]])
         batch.derived = len(derived)
 
     def _known(self, rows: Rows, newer: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

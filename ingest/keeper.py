@@ -1,9 +1,10 @@
-"""The keeper: a thread of the hub that runs the aggregates every minute and retention every hour."""
+"""The keeper: a thread of the hub that runs tally and aggregates every minute and retention every hour."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 import psycopg
 import structlog
@@ -20,8 +21,10 @@ KEEP_EVERY_S = 3600.0
 class Keeper:
     """Works on a connection of its own; what fails is said and tried again at the next turn."""
 
-    def __init__(self, database_url: str, retention: Retention) -> None:
-        self._url, self._retention = database_url, retention
+    def __init__(
+        self, database_url: str, retention: Retention, fold: Callable[[psycopg.Connection], object]
+    ) -> None:
+        self._url, self._retention, self._fold = database_url, retention, fold
         self._stopping = threading.Event()
         self._keep_at = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
@@ -50,6 +53,7 @@ class Keeper:
         with psycopg.connect(
             self._url, autocommit=True, application_name="cityhub keeper", connect_timeout=10
         ) as connection:
+            self._fold(connection)
             begun = time.monotonic()
             done = aggregates.run(connection, stop=self._stopping.is_set)
             if done.repaired:

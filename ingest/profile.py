@@ -33,6 +33,7 @@ class Metric(Strict):
     quantity: str
     interval_s: Annotated[float, Field(gt=0)]
     checks: Checks = Checks()
+    forecast: bool = False  # look ahead for where it goes: levels, counts
 
 
 class DerivedMetric(Metric):
@@ -81,6 +82,14 @@ class Profile(Strict):
             or EDGE_METRICS.get(name)
             or HUB_METRICS.get(name)
         )
+
+    @property
+    def all_checks(self) -> dict[str, Any]:
+        """The checks of every metric, as they are written."""
+        return {
+            name: metric.checks.model_dump(mode="json", exclude_none=True)
+            for name, metric in (self.metrics | self.derived).items()
+        }
 
     @model_validator(mode="after")
     def _names_exist(self) -> Profile:

@@ -40,6 +40,7 @@ def test_a_version_is_named_by_the_hash_of_its_file(tmp_path: Path) -> None:
     path = written(tmp_path)
     version = read(path)
     assert version.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert isinstance(version.rule, Rule)
     assert version.rule.above == {"blue": 2.0, "red": 5.0}
     assert version.body["title"] == "River high"
 

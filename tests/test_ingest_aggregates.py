@@ -97,7 +97,7 @@ class Hub:
     def commit(self, rows: Rows) -> None:
         batch = Batch([], rows.copy())
         batch.device, batch.source = np.ones(len(rows), np.int32), np.zeros(len(rows), np.intp)
-        batch.newer = batch.late = np.ones(len(rows), np.bool_)
+        batch.newer = batch.late = batch.delayed = np.ones(len(rows), np.bool_)
         batch.ledger.add(batch.device, stored=batch.newer, late=batch.late)
         while True:
             try:

@@ -174,7 +174,7 @@ def test_a_chunk_in_use_is_dropped_at_the_next_pass(
 def test_the_keeper_works_beside_the_hub_until_it_is_told_to_end(connection: psycopg.Connection) -> None:
     connection.execute("update aggregate_state set done = '-infinity'")
     url = f"{connection.info.dsn} password={connection.info.password}"
-    keeper = Keeper(url, Retention(ledger=31 * DAY))
+    keeper = Keeper(url, Retention(ledger=31 * DAY), lambda _: None)
     connection.execute("delete from reading_minute")
     keeper.start()
     limit = time.monotonic() + 60

@@ -112,7 +112,7 @@ def backtest(  # noqa: PLR0917 -- each is an option of the command line
 def chosen(files: list[Path], subject: Subject, between: tuple[float, float] | None) -> list[Version]:
     """Rules that a person named: they judge whatever they say they apply to, if they have limits for the device."""
     versions = []
-    for version in map(rulebook.read, files):
+    for version in map(rulebook.read_limits, files):
         scales = version.rule.between
         if between is not None and not between[0] < between[1]:
             raise OperatorError(
@@ -182,7 +182,7 @@ def _measured(given: Settings, profile_key: str | None, metric: str | None) -> p
 
 def _applying(given: Settings, subject: Subject) -> list[Version]:
     folders = (rulebook.SHIPPED, *([Path(given.rules)] if given.rules else []))
-    return rulebook.applying(rulebook.load(*folders), subject)
+    return rulebook.applying(rulebook.with_limits(rulebook.load(*folders)), subject)
 
 
 def _say_rules(versions: list[Version], profile_key: str | None) -> None:

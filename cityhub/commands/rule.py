@@ -15,7 +15,7 @@ from alerts import rulebook
 from alerts.backtest import heard, judge
 from alerts.checks.threshold import KERNEL
 from alerts.propose import propose
-from alerts.rule import LEVEL_NAMES, Rule
+from alerts.rule import LEVEL_NAMES, NoData, Rule
 from alerts.rulebook import RuleError, Subject, Version
 from alerts.verdict import judge_again, steps
 from cityhub.commands.backtest import paint
@@ -64,7 +64,8 @@ def check(
             f"{file}: {rule.rule} {version.sha256[:12]}{' (shadow)' if rule.mode == 'shadow' else ''}: {_limits(rule)}"
         )
         matching = _matching(given, rule, known)
-        judged = [subject for subject in matching if rule.speaks_of_unit(subject.unit)]
+        unit = None if isinstance(rule, NoData) else rule.unit
+        judged = [subject for subject in matching if unit is None or subject.unit in {"", unit}]
         if judged:
             out.print(f"  {'could judge' if known is None else 'judges'} {len(judged)}: {_names(judged)}")
         if not matching:
@@ -75,7 +76,7 @@ def check(
         if foreign:
             out.print(
                 f"  Warning: does not judge {_names(foreign)}: measured in"
-                f" {', '.join(sorted({subject.unit for subject in foreign}))}, the rule speaks of {rule.unit}"
+                f" {', '.join(sorted({subject.unit for subject in foreign}))}, the rule speaks of {unit}"
             )
 
 
@@ -193,8 +194,9 @@ def _files(paths: list[Path]) -> list[Path]:
 def _find(given: Settings, name: str) -> Version:
     """A rule by its file or its name; raises OperatorError or RuleError."""
     if Path(name).suffix == ".yaml":
-        return rulebook.read(Path(name))
-    used = rulebook.load(rulebook.SHIPPED, *([Path(given.rules)] if given.rules else []))
+        return rulebook.read_limits(Path(name))
+    folders = [rulebook.SHIPPED, *([Path(given.rules)] if given.rules else [])]
+    used = rulebook.with_limits(rulebook.load(*folders))
     found = next((version for version in used if version.rule.rule == name), None)
     if found is None:
         raise OperatorError(
@@ -213,7 +215,7 @@ def _registered(given: Settings) -> list[Subject] | None:
         return None
 
 
-def _matching(given: Settings, rule: Rule, known: list[Subject] | None) -> list[Subject]:
+def _matching(given: Settings, rule: Rule | NoData, known: list[Subject] | None) -> list[Subject]:
     """The series that a rule speaks of; without a registry the metrics of profiles that it may speak of."""
     if known is not None:
         return [subject for subject in known if rulebook.matches(rule, subject)]
@@ -228,7 +230,9 @@ def _matching(given: Settings, rule: Rule, known: list[Subject] | None) -> list[
     ]
 
 
-def _limits(rule: Rule) -> str:
+def _limits(rule: Rule | NoData) -> str:
+    if isinstance(rule, NoData):
+        return f"{rule.level} after {rule.after_intervals:g} intervals of silence, {rule.after_s:g} s at least"
     said = [
         f"{side} {', '.join(f'{level} {limit:g}' for level, limit in limits.items())}"
         for side, limits in (("above", rule.above), ("below", rule.below))

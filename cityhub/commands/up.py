@@ -18,7 +18,7 @@ from alerts import rulebook
 from api import accounts, server
 from cityhub.commands.options import Config, settings
 from cityhub.hub import Hub, Plan
-from cityhub.settings import OperatorError, Settings
+from cityhub.settings import OperatorError, Settings, days_of
 from cityhub.stack import hub_and_api, prepare, reach, services
 from ingest.lifecycle import Retention
 from ingest.quota import Quota
@@ -66,6 +66,7 @@ def hub(config: Config = None) -> None:
         found.database_url,
         found.mqtt_url,
         rule_folders=folders,
+        days=days_of(given.time_zone),
         webhook_url=given.webhook_url,
         webhook_secret=given.webhook_secret,
         webhook_allow_private=given.webhook_allow_private,
