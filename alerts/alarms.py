@@ -32,10 +32,13 @@ class Change:
     )  # with the series: the reading that tells of it; None: silence has no reading
     value: float
     threshold: float | None
-    held: int = 0  # the levels that took part before, one bit each
+    held: int | None = (
+        None  # the levels that took part before, one bit each; None: readings alone do not prove it
+    )
     moves: int = 0  # how many readings have moved something since
     moved_by: Sequence[datetime] = ()  # they, oldest first; no more than the kernel keeps
     against: Sequence[datetime] = ()  # the readings that a rise or fall was measured from
+    reason: str = ""  # in words, where limits alone do not say it
 
 
 class Alarms:
@@ -113,7 +116,7 @@ class Alarms:
             "rule": change.version.rule.rule, "version": self._version_ids[change.version.sha256],
             "series": change.series_id, "to_level": change.to_level, "at": change.at, "value": change.value,
             "reading_time": change.reading_time, "held": change.held, "moved_by": list(change.moved_by),
-            "moves": change.moves, "against": list(change.against),
+            "moves": change.moves, "against": list(change.against), "reason": change.reason or None,
         }  # fmt: skip
 
     def _tell(self, cursor: psycopg.Cursor, transition_id: int) -> None:
@@ -127,16 +130,16 @@ class Alarms:
 
 STEP = """
 insert into alarm_transition (alarm_id, kind, from_level, to_level, at, value, reading_time, rule_version_id,
-                              held, moved_by, moves, against)
+                              held, moved_by, moves, against, reason)
 values (%(alarm)s, %(kind)s, %(from_level)s, %(to_level)s, %(at)s, %(value)s, %(reading_time)s, %(version)s,
-        %(held)s, %(moved_by)s, %(moves)s, %(against)s)
+        %(held)s, %(moved_by)s, %(moves)s, %(against)s, %(reason)s)
 returning id"""
 
 SHADOW = """
 insert into shadow_transition (rule, rule_version_id, series_id, from_level, to_level, at, value, reading_time,
-                               held, moved_by, moves, against)
+                               held, moved_by, moves, against, reason)
 values (%(rule)s, %(version)s, %(series)s, %(from_level)s, %(to_level)s, %(at)s, %(value)s, %(reading_time)s,
-        %(held)s, %(moved_by)s, %(moves)s, %(against)s)"""
+        coalesce(%(held)s, 0), %(moved_by)s, %(moves)s, %(against)s, %(reason)s)"""
 
 # A density speaks of the zone that it counts; anything else of the smallest zone that its device stands in.
 RAISE = """
@@ -158,7 +161,7 @@ def notice(connection: psycopg.Connection, transition_id: int) -> dict[str, Any]
     """What people and programs are told of a transition."""
     with connection.cursor(row_factory=dict_row) as cursor:
         cursor.execute(
-            """select alarm.id::text as id, alarm_transition.kind, from_level, to_level as level, alarm.rule,
+            """select alarm.id::text as id, alarm_transition.kind, reason, from_level, to_level as level, alarm.rule,
                       rule_version.body ->> 'title' as title, alarm.value, alarm.threshold, metric, exercise,
                       case when rule_version.body ->> 'kind' = 'no_data' then 's' else unit end as unit,
                       device.key as device, device.name as device_name, department.key as department,

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerts.bound import bound
+from alerts.checks.anomaly import Anomaly
 from alerts.checks.quality import Quality
-from alerts.rule import Rule
+from alerts.rule import Of, Rule
 from alerts.rulebook import Subject, Version
 from alerts.watch import Watches
 from edge.reading import FAIL, MISSING, READING, UNEVALUATED, Rows
@@ -86,30 +87,30 @@ def heard(rows: Rows) -> NDArray[np.bool_]:
     return np.concatenate([np.ones(min(len(rows), 1), np.bool_), newest[1:] > newest[:-1]])
 
 
-def anomaly(rows: Rows, newer: NDArray[np.bool_]) -> NDArray[np.float64]:  # noqa: ARG001 -- see below
-    """How anomalous each row is, from 0 to 1. There is no detector yet: nothing is."""
-    return np.zeros(len(rows))
-
-
 def judge(rows: Rows, newer: NDArray[np.bool_], versions: Sequence[Version], subject: Subject) -> Outcome:
     """Let rule versions judge flagged readings of one series, each as if it were alone with the people it pages."""
     rows = rows.copy()
     rows["series"] = subject.slot
-    watches = Watches(list(versions))
-    watches.reach(subject.slot)
-    for place in range(len(versions)):
-        watches.bind(place, subject)
-    events = watches.observe(rows, newer, ~newer)
+    scores = Anomaly().score(rows, newer)["score"].astype(np.float64)
     level = np.zeros(len(rows), np.uint8)
     episodes: list[Episode] = []
-    for watch in range(watches.count):
-        mine = events[events["watch"] == watch]
-        stands = np.zeros(len(rows), np.int64)
-        stands[mine["row"]] = mine["to_level"] - mine["from_level"]
-        level = np.maximum(level, np.cumsum(stands).astype(np.uint8))
-        episodes += _episodes(watches.rule_of(watch).rule, subject.device, mine, rows)
+    columns: dict[Of, NDArray[np.float64]] = {"value": rows["value"], "anomaly": scores}
+    for of, judged in columns.items():
+        watches = Watches(versions, of)
+        watches.reach(subject.slot)
+        for place in range(len(watches.versions)):
+            watches.bind(place, subject)
+        fed = rows.copy()
+        fed["value"] = judged
+        events = watches.observe(fed, newer, ~newer)
+        for watch in range(watches.count):
+            mine = events[events["watch"] == watch]
+            stands = np.zeros(len(rows), np.int64)
+            stands[mine["row"]] = mine["to_level"] - mine["from_level"]
+            level = np.maximum(level, np.cumsum(stands).astype(np.uint8))
+            episodes += _episodes(watches.rule_of(watch).rule, subject.device, mine, fed)
     episodes.sort(key=lambda episode: episode.raised_at)
-    return Outcome(rows, level, anomaly(rows, newer), episodes)
+    return Outcome(rows, level, scores, episodes)
 
 
 def _episodes(rule: Rule, device: str, events: NDArray[Any], rows: Rows) -> list[Episode]:

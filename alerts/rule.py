@@ -34,6 +34,9 @@ Scales = dict[Name, tuple[float, float]]
 Hour = Annotated[int, Field(ge=0, le=24)]
 
 
+Of = Literal["value", "anomaly"]
+
+
 class Strict(BaseModel):
     """Unknown fields and infinite numbers are mistakes."""
 
@@ -177,6 +180,8 @@ class Rule(Limits):
     title: str
     source: str | None = None
     mode: Literal["live", "shadow"] = "live"
+    of: Of = "value"
+    """What the limits are for: the value, or its anomaly score from 0 to 1."""
     applies_to: Selector
     unit: str | None = None
     """UCUM; a series in another unit is not judged."""
@@ -224,7 +229,7 @@ class Rule(Limits):
 
     def speaks_of_unit(self, unit: str) -> bool:
         """Whether the limits mean something for values in this unit; "" is not known."""
-        return self.unit is None or unit in {"", self.unit}
+        return self.of == "anomaly" or self.unit is None or unit in {"", self.unit}
 
 
 class NoData(Strict):

@@ -12,6 +12,7 @@ from alerts.bound import bound, opening
 from alerts.checks.schedule import SCHEDULE
 from alerts.checks.threshold import EVENT, LIMITS, STATE, WATCH, observe
 from alerts.checks.trail import REPEAT, TRAIL, empty_trails, remember
+from alerts.rule import Of
 from alerts.rulebook import AnyVersion, Subject, Version, applying, with_limits
 from edge.reading import Rows
 
@@ -30,8 +31,8 @@ class Watches:
     What every reading touches is small and apart from what is rarely needed; the arrays grow by doubling.
     """
 
-    def __init__(self, versions: Sequence[AnyVersion]) -> None:
-        self.versions = with_limits(versions)
+    def __init__(self, versions: Sequence[AnyVersion], of: Of = "value") -> None:
+        self.versions = [version for version in with_limits(versions) if version.rule.of == of]
         self.watches: NDArray[Any] = np.zeros(64, WATCH)
         self.states: NDArray[Any] = np.zeros(64, STATE)
         self.count = 0
@@ -55,6 +56,10 @@ class Watches:
         for version in judging:
             self.bind(self.versions.index(version), subject)
         return foreign
+
+    def judges(self, series: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Which of these series any rule judges."""
+        return self._on[series] > 0
 
     def observe(self, rows: Rows, newer: NDArray[np.bool_], late: NDArray[np.bool_]) -> NDArray[Any]:
         """Feed rows; returns an array of EVENT."""

@@ -11,25 +11,19 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import numpy as np
 import psycopg
 import structlog
 from psycopg.types.json import Jsonb
 
-from alerts import alarms, rulebook, tally, webhook
-from alerts.alarms import Alarms, Change
-from alerts.checks.company import Neighbour
-from alerts.checks.quality import Quality
+from alerts import rulebook, tally, webhook
+from alerts.alarms import Alarms
 from alerts.days import Days
 from alerts.notifier import Notice, Notifier
 from alerts.rule import LEVEL_NAMES
-from alerts.watch import Watches
-from cityhub import screening
-from cityhub.judging import change_of, subject_of, zones_of
-from cityhub.observers import Observers
+from cityhub.kernels import Kernels
 from cityhub.topics import AlarmTopics
 from edge.reading import Rows, now_us
-from ingest import checkpoint, held, neighbours, quota, store
+from ingest import checkpoint, held, quota, store
 from ingest.assemble import Assembler
 from ingest.batch import Batch, Seen
 from ingest.clock import Clocks
@@ -86,9 +80,7 @@ class Hub:
         self._beaten: tuple[float, int] = (time.monotonic(), 0)
         self._newest_us = 0
         self._registry, self._newest = Registry(self._look_again), Newest()
-        self._versions = rulebook.load(*plan.rule_folders)
-        self._quality, self._watches = Quality(), Watches(self._versions)
-        self._observers = Observers(self._registry, self._newest, self._versions, plan.days)
+        self._kernels = Kernels(self._registry, self._newest, rulebook.load(*plan.rule_folders), plan.days)
         self._session = Session(plan.database_url, stopping, REGISTRY_CHANNEL)
         self._inbox = Inbox(plan.mqtt_url, plan.client_id)
         self._alarms = Alarms(["log", "topic", *(["webhook"] if plan.webhook_url else [])])
@@ -105,7 +97,7 @@ class Hub:
             [
                 write_archive,
                 self._write_alarms,
-                self._observers.write,
+                self._kernels.write,
                 write_dead_letters,
                 write_ledger,
                 write_progress,
@@ -121,7 +113,7 @@ class Hub:
         """Start everything, pass batches until `stopping` is set, then end in reverse order."""
         with ExitStack() as stack:
             stack.callback(self._session.close)
-            self._session.run(lambda connection: self._alarms.register(connection, self._versions))
+            self._session.run(lambda connection: self._alarms.register(connection, self._kernels.versions))
             self._refresh()
             self._resume()
             self._session.run(lambda _: self._store.begin())
@@ -181,15 +173,13 @@ class Hub:
 
     def _pass(self, batch: Batch) -> None:
         """Judge a batch and hand it to the writer: flags, then rules."""
-        self._quality.mark(batch.rows, batch.newer)
-        batch.count_flags()
-        batch.events = [*self._observers.observe(batch), *self._changes(batch)]
+        self._kernels.judge(batch)
         self._writer.put(batch)
 
     def _listen(self) -> None:
         """Look who has fallen silent; a batch without messages carries the word to the writer."""
         away = not self._inbox.connected or self._writer.waits or self._inbox.waiting > BATCH_MESSAGES
-        found = self._observers.listen(away=bool(away))
+        found = self._kernels.listen(away=bool(away))
         if found:
             self._writer.put(Batch([], events=found))
 
@@ -209,11 +199,6 @@ class Hub:
             ids, messages = self._session.run(lambda connection: held.oldest(connection, turns))
             if messages:
                 self._pass(self._assembler.assemble(messages, taken_up=ids))
-
-    def _changes(self, batch: Batch) -> list[Change]:
-        events = self._watches.observe(batch.rows, batch.newer, batch.late)
-        rows = batch.rows[events["row"]]
-        return [change_of(self._watches, event, row) for event, row in zip(events, rows, strict=True)]
 
     def _write_alarms(self, cursor: psycopg.Cursor, batch: Batch) -> None:
         self._alarms.write(cursor, batch.events)
@@ -262,75 +247,33 @@ class Hub:
             if profile.quota
         }
         self._quotas.configure(self._registry.devices.values(), stated)
-        self._compare()
 
     def _create(self, wanted: set[tuple[Device, str]]) -> None:
         self._meet(self._session.run(lambda connection: self._registry.create(connection, wanted)))
 
     def _meet(self, fresh: list[Series]) -> None:
-        """Give series that are new to this process their place in the kernels' arrays."""
-        if not fresh:
-            return
-        zones = self._session.run(lambda connection: zones_of(connection, [series.id for series in fresh]))
-        profiles = {key: self._registry.profiles[key] for key in {series.device.profile for series in fresh}}
-        self._session.run(lambda connection: self._observers.register(connection, profiles))
-        for series in fresh:
-            self._newest.reach(series.id)
-            subject = subject_of(series, zones.get(series.id, frozenset()))
-            self._observers.add(series, subject)
-            for version in self._watches.add(subject):
-                log.warning(
-                    "rule does not judge a series: its limits are in another unit",
-                    rule=version.rule.rule,
-                    device=series.device.key,
-                    metric=series.metric,
-                    rule_unit=version.rule.unit,
-                    series_unit=series.measured.unit,
-                )
-        screening.screen(self._quality, self._registry, fresh)
-        self._compare()
-
-    def _compare(self) -> None:
-        """Neighbours may be named before their series are there, or long after."""
-        self._quality.compare(
-            (link.slot, link.other, Neighbour(*link[2:])) for link in self._session.run(neighbours.links)
-        )
+        self._session.run(lambda connection: self._kernels.meet(connection, fresh))
 
     def _resume(self) -> None:
         """Take up where the last run's commits ended: load the checkpoint, feed what was stored after it."""
         saved = self._session.run(checkpoint.load)
-        if "newest" in saved:
-            self._newest.take_up(saved["newest"])
-            self._quality.take_up(saved)
-            self._watches.restore(saved)
-            self._observers.take_up(saved)
+        self._kernels.take_up(saved)
         fed = 0
         for rows in self._session.run(
             lambda connection: list(
                 checkpoint.stored_since(connection, self._newest.times, sorted(self._registry.series))
             )
         ):
-            newer = self._newest.advance(rows["series"], rows["time"])
-            self._quality.mark(rows, newer)
-            self._observers.replay(rows, newer)
-            self._watches.observe(rows, newer, np.ones(len(rows), np.bool_))
+            self._kernels.replay(rows)
             self._session.run(lambda connection, rows=rows: _upsert_latest(connection, rows))  # type: ignore[misc]
             fed += len(rows)
-        standing = self._session.run(alarms.standing)
-        self._watches.set_told(standing, "live")
-        self._watches.set_told(self._session.run(alarms.shadows), "shadow")
-        self._observers.set_told(standing, saved)
+        self._session.run(lambda connection: self._kernels.go_on_from(connection, saved))
         self._quotas.hold(self._session.run(held.waiting))
         self._took_at -= self._session.run(store.seconds_since_last_run)
         log.info("resumed", checkpoint="newest" in saved, fed=fed)
 
     def _save(self) -> None:
-        arrays = {
-            "newest": self._newest.times,
-            **self._quality.saved(),
-            **self._watches.state(),
-            **self._observers.arrays(),
-        }
+        arrays = self._kernels.saved()
         self._session.run(lambda connection: checkpoint.save(connection, arrays))
         recorded = {device.id for device in self._registry.devices.values() if device.recorded}
         self._session.run(lambda connection: self._clocks.write(connection, recorded))

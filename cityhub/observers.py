@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from alerts.alarms import Change
 from alerts.checks.forecast import Forecasts
-from alerts.checks.tally import DOUBTFUL, DUPLICATE, REFUSED, Tally, checked_by_flag
+from alerts.checks.tally import DOUBTFUL, DUPLICATE, REFUSED, Tally, checked_by
 from alerts.days import Days
 from alerts.rule import LEVEL_NAMES
 from alerts.rulebook import AnyVersion, Subject
@@ -55,18 +55,16 @@ class Observers:
                 subject, measured.interval_s, sender, own=sender == device.id, now=time.monotonic()
             )
 
-    def observe(self, batch: Batch) -> list[Change]:
-        """Take in a batch that bears its flags; returns whose silence it ends."""
+    def observe(self, batch: Batch, outcome: NDArray[np.uint16]) -> list[Change]:
+        """Take in a batch that bears its flags, and what the checks found; returns whose silence it ends."""
         rows = batch.rows
-        batch.marks = self._tallies.tally.mark(
-            rows, batch.newer, batch.delayed, checked_by_flag(rows["flag"])
-        )
+        batch.marks = self._tallies.tally.mark(rows, batch.newer, batch.delayed, checked_by(outcome))
         self._forecasts.observe(rows, batch.newer)
         return self._changes(self._silence.hear(rows["series"], time.monotonic()))
 
-    def replay(self, rows: Rows, newer: NDArray[np.bool_]) -> None:
+    def replay(self, rows: Rows, newer: NDArray[np.bool_], outcome: NDArray[np.uint16]) -> None:
         """Take in what was stored after the checkpoint: it is counted, and nobody is heard by it."""
-        self._tallies.tally.mark(rows, newer, ~newer, checked_by_flag(rows["flag"]))
+        self._tallies.tally.mark(rows, newer, ~newer, checked_by(outcome))
         self._forecasts.observe(rows, newer)
 
     def listen(self, *, away: bool) -> list[Change]:

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from alerts.checks import tally
-from alerts.checks.tally import Tally, checked_by_flag
+from alerts.checks.tally import Tally
 from alerts.days import Days, as_date, number_of
 from edge.reading import FAIL, MISSING, PASS, READING, SUSPECT, UNEVALUATED, Rows
 
@@ -42,6 +43,11 @@ READINGS = st.lists(
     ),
     max_size=60,
 )  # fmt: skip
+
+
+def checked_by_flag(flag: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """TESTED where a flag says that a check has run."""
+    return np.where((flag == UNEVALUATED) | (flag == MISSING), 0, tally.TESTED).astype(np.uint8)
 
 
 def counting(days: Days) -> Tally:

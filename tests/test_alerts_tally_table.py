@@ -14,8 +14,9 @@ import psycopg
 import pytest
 from fix_hub import House, wait_for
 from fix_services import Private
+from numpy.typing import NDArray
 
-from alerts.checks.tally import DOUBTFUL, DUPLICATE, REFUSED, Tally, checked_by_flag
+from alerts.checks.tally import DOUBTFUL, DUPLICATE, REFUSED, TESTED, Tally
 from alerts.days import Days, as_date
 from alerts.tally import COUNTED, Tallies, fold, kernels
 from edge.reading import FAIL, MISSING, PASS, READING, SUSPECT, UNEVALUATED, Rows
@@ -33,6 +34,11 @@ select series_id, (slot at time zone 'Europe/Berlin')::date as day, count(*),
        count(distinct slot) filter (where flag in (1, 2, 3)),
        count(*) filter (where flag in (1, 3, 4)), count(*) filter (where flag = 3), count(*) filter (where flag = 4)
 from slots group by 1, 2 order by 1, 2"""
+
+
+def checked_by_flag(flag: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """TESTED where a flag says that a check has run."""
+    return np.where((flag == UNEVALUATED) | (flag == MISSING), 0, TESTED).astype(np.uint8)
 
 
 @pytest.fixture

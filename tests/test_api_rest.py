@@ -134,10 +134,10 @@ def sow(connection: psycopg.Connection[Any]) -> tuple[dict[str, int], dict[str, 
     for row in rows:
         alarms[row[0]] = str(one(alarm, *row))
     version = one(
-        "insert into rule_version (rule, sha256, body) values ('high-water', 'abc', '{}') returning id"
+        "insert into rule_version (rule, sha256, kernel, body) values ('high-water', 'abc', 'threshold/2', '{}') returning id"
     )
     connection.execute(
-        "insert into rule_version (rule, sha256, body) values ('high-water', 'abd', '{\"title\": \"High water\"}')"
+        "insert into rule_version (rule, sha256, kernel, body) values ('high-water', 'abd', 'threshold/2', '{\"title\": \"High water\"}')"
     )
     connection.execute(
         """insert into alarm_transition (alarm_id, kind, from_level, to_level, at, value, reading_time, rule_version_id)
@@ -784,6 +784,7 @@ def test_readiness_needs_a_hub_that_beats(city: City) -> None:
 
 def test_metrics_from_elsewhere_need_sign_in(city: City) -> None:
     client = city.client()
+    client.get("/api/v1/devices/nobody")
     near = client.get("/metrics")
     assert near.status_code == 200
     assert 'route="/api/v1/devices/{device}"' in near.text

@@ -8,8 +8,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from alerts.checks import outcome as quality
 from alerts.days import Days
-from edge.reading import FAIL, MISSING, SUSPECT, UNEVALUATED, Rows
+from edge.reading import FAIL, MISSING, SUSPECT, Rows
 
 # Outcomes: the bits of one reading.
 STORED, ON_TIME, OUT_OF_ORDER, TESTED, SUSPECTED, FAILED, COMPARED, AGREED = (
@@ -93,9 +94,13 @@ class Tally:
             self.state = wider
 
 
-def checked_by_flag(flag: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """TESTED where a flag says that a check has run."""
-    return np.where((flag == UNEVALUATED) | (flag == MISSING), 0, TESTED).astype(np.uint8)
+def checked_by(outcome: NDArray[np.uint16]) -> NDArray[np.uint8]:
+    """TESTED, COMPARED and AGREED by what the quality checks say of each row."""
+    return (
+        np.where(outcome & quality.TESTED, TESTED, 0)
+        | np.where(outcome & quality.COMPARED, COMPARED, 0)
+        | np.where(outcome & quality.AGREED, AGREED, 0)
+    ).astype(np.uint8)
 
 
 @njit(cache=True, nogil=True)

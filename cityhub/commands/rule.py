@@ -232,7 +232,9 @@ def _matching(given: Settings, rule: Rule | NoData, known: list[Subject] | None)
 
 def _limits(rule: Rule | NoData) -> str:
     if isinstance(rule, NoData):
-        return f"{rule.level} after {rule.after_intervals:g} intervals of silence, {rule.after_s:g} s at least"
+        return (
+            f"{rule.level} after {rule.after_intervals:g} intervals of silence, {rule.after_s:g} s at least"
+        )
     said = [
         f"{side} {', '.join(f'{level} {limit:g}' for level, limit in limits.items())}"
         for side, limits in (("above", rule.above), ("below", rule.below))
