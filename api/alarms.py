@@ -66,7 +66,7 @@ class Alarm(BaseModel):
 
 
 class Transition(BaseModel):
-    """One step of an alarm, and what moved it."""
+    """One step of an alarm, and what moved it; `reason` in words where a limit alone does not say it."""
 
     id: str
     kind: str
@@ -79,6 +79,7 @@ class Transition(BaseModel):
     rule_sha256: str | None
     actor: str | None
     comment: str | None
+    reason: str | None
 
 
 class AlarmDetail(Alarm):
@@ -151,7 +152,7 @@ async def alarm_of(connection: AsyncConnection[DictRow], reach: int | None, alar
     steps = await connection.execute(
         """
         select t.id::text as id, t.kind, t.from_level, t.to_level, t.at, t.recorded_at, t.value,
-               t.reading_time, v.sha256 as rule_sha256, t.actor, t.comment
+               t.reading_time, v.sha256 as rule_sha256, t.actor, t.comment, t.reason
         from alarm_transition t left join rule_version v on v.id = t.rule_version_id
         where t.alarm_id = %s::bigint order by t.alarm_id desc, t.id desc limit 1000
         """,

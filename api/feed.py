@@ -169,7 +169,7 @@ class Feed:
             found = await connection.execute(
                 f"""
                 select t.id as number, d.department_id, t.kind, t.from_level, t.to_level, t.at, t.recorded_at,
-                       t.value as step_value, t.reading_time, v.sha256 as rule_sha256, t.actor, t.comment,
+                       t.value as step_value, t.reading_time, v.sha256 as rule_sha256, t.actor, t.comment, t.reason,
                        {COLUMNS}
                 from {TABLES}
                 join alarm_transition t on t.alarm_id = a.id

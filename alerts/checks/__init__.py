@@ -1,5 +1,6 @@
 """Kernels that judge every reading while it passes; state by slot, the same for one-by-one and batched feeding."""
 
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -12,8 +13,9 @@ def _forget_stale() -> None:
     folder = Path(__file__).parent
     changed = max(path.stat().st_mtime for path in folder.glob("*.py"))
     for index in (folder / "__pycache__").glob("*.nbi"):
-        if index.stat().st_mtime < changed:
-            index.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # another process is doing the same
+            if index.stat().st_mtime < changed:
+                index.unlink()
 
 
 _forget_stale()
