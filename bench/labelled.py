@@ -20,12 +20,11 @@ from numpy.typing import NDArray
 from alerts.checks.anomaly import Anomaly, Tuning
 from bench import heldout, machine
 from bench.errors import BenchError
-from edge.reading import READING, UNEVALUATED, Rows
+from bench.marks import THRESHOLD, anomaly_marks, either, flag_marks, in_order, recording
+from edge.reading import READING, Rows
 
 OPTIONS: tuple[str, ...] = ("data",)
 DATA = Path(__file__).parents[2] / "shared"
-THRESHOLD = 0.5
-"""What a rule is to use unless its maker knows better."""
 PROFILES = ("standard", "reward_low_FP_rate", "reward_low_FN_rate")
 PUBLISHED = {
     "contextOSE": (78.5, 75.8, 81.4),
@@ -56,7 +55,10 @@ def run(seconds: float, runs: int, say: Callable[[str], None], data: Path | None
     say("perturbing and holding out")
     held = heldout.judge(corpus, lambda tuning: anomaly_scores(corpus, tuning))
     say("technicians' labels")
-    labels = against_labels(data, anomaly_marks)
+    labels = {
+        name: against_labels(data, mark)
+        for name, mark in (("anomaly", anomaly_marks), ("flags", flag_marks), ("either", either))
+    }
     say("speed")
     return {
         **{profile: round(result.nab, 1) for profile, result in found.items()},
@@ -86,25 +88,6 @@ def anomaly_scores(corpus: Any, tuning: Tuning | None = None) -> dict[str, NDArr
         rows = recording(series.time, series.value)
         scores[name] = Anomaly(tuning=tuning).score(rows, in_order(rows))["score"].astype(np.float64)
     return scores
-
-
-def anomaly_marks(rows: Rows) -> NDArray[np.bool_]:
-    """Rows that score at least THRESHOLD."""
-    return np.asarray(Anomaly().score(rows, in_order(rows))["score"] >= THRESHOLD)
-
-
-def recording(times: NDArray[np.datetime64], values: NDArray[np.float64]) -> Rows:
-    """One series as rows of slot 1."""
-    rows = np.zeros(len(times), READING)
-    rows["time"], rows["series"], rows["value"] = times.astype("datetime64[us]").astype(np.int64), 1, values
-    rows["flag"] = UNEVALUATED
-    return rows
-
-
-def in_order(rows: Rows) -> NDArray[np.bool_]:
-    """Which rows of one series are newer than all before them."""
-    newest = np.maximum.accumulate(rows["time"])
-    return np.concatenate([[True], rows["time"][1:] > newest[:-1]])
 
 
 def against_labels(data: Path, mark: Callable[[Rows], NDArray[np.bool_]]) -> dict[str, str]:
