@@ -263,3 +263,14 @@ def test_on_a_year_of_real_counts_four_of_five_lie_between_the_bounds_and_persis
         persistent += abs(values[place + 4] - values[place])
     assert 0.76 <= inside / asked <= 0.86
     assert off < 0.6 * persistent
+
+
+def test_a_time_that_comes_again_or_goes_back_teaches_nothing_also_when_it_is_called_newer() -> None:
+    made, again = Forecasts(), Forecasts()
+    rows = np.zeros(6, READING)
+    rows["time"], rows["series"], rows["flag"] = np.array([1, 2, 2, 1, 3, 3]) * 300_000_000, 1, PASS
+    rows["value"] = [1, 2, 9, 9, 3, 9]
+    for forecasts, fed in ((made, rows), (again, rows[[0, 1, 4]])):
+        forecasts.add(1)
+        forecasts.observe(fed, np.ones(len(fed), np.bool_))
+    assert made.state().tobytes() == again.state().tobytes()

@@ -190,17 +190,18 @@ def _span(seconds: float) -> str:
     return f"{minutes / 60:.0f} h"
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _observe(series: Any, time: Any, value: Any, flag: Any, newer: Any, place: Any, states: Any) -> None:
     for row in range(len(series)):
         at = place[series[row]] if series[row] < len(place) else -1
         if at < 0 or not newer[row] or flag[row] == FAIL or flag[row] == MISSING:
             continue
-        if abs(value[row]) < GREATEST:
+        # A time that does not go on teaches nothing, whoever calls it newer.
+        if abs(value[row]) < GREATEST and (states[at]["count"] == 0 or time[row] > states[at]["time"]):
             _learn(states[at], time[row], value[row])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _learn(state: Any, time: int, value: float) -> None:
     hour = (time // BIN_US) % BINS
     if state["count"] == 0:
@@ -231,12 +232,12 @@ def _learn(state: Any, time: int, value: float) -> None:
     state["count"] += 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _unit(state: Any) -> float:
     return float(state["restless"] + 0.3 * state["calm"] + 1e-12)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _follow(state: Any, passed: int, value: float) -> None:
     """Bring trends and restlessness up to a reading."""
     slope = (value - state["value"]) / passed
@@ -248,7 +249,7 @@ def _follow(state: Any, passed: int, value: float) -> None:
     state["calm"] += max(CALM_MEMORY, 1 / (state["count"] + 1)) * (change - state["calm"])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _expect(
     state: Any, candidate: int, at: int, value: float, trend: float, surprise: float, passed: float
 ) -> float:
@@ -262,12 +263,12 @@ def _expect(
     return float(value + trend * lasts * (1 - math.exp(-passed / lasts)))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _best(state: Any, course: int, horizon: int) -> int:
     return int(np.argmin(state["error"][course][horizon]))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _course(state: Any) -> int:
     """Whether a series falls, stands or rises: what errs little in one errs much in another."""
     change = state["trend"][FAST] * state["step"]
@@ -276,7 +277,7 @@ def _course(state: Any) -> int:
     return RISES if change > 0 else FALLS
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _verify(state: Any, time: int, value: float) -> None:
     """Hold what was expected of this reading, at each horizon, against it."""
     for horizon in range(len(HORIZONS)):
@@ -305,7 +306,7 @@ def _verify(state: Any, time: int, value: float) -> None:
             error_of[candidate] += ERROR_MEMORY * (abs(off) - error_of[candidate])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _look(state: Any, horizon: int) -> tuple[float, float, float, float]:
     """Seconds ahead, low, median and high at a horizon."""
     passed = HORIZONS[horizon] * state["step"]

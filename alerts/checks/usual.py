@@ -26,7 +26,7 @@ LARGEST = 1e30  # a band is kept in single precision; what is larger is no measu
 # All that is compiled stays in this one file: numba looks for changes only in the file of the function it has cached.
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def judge(  # noqa: PLR0917 -- a kernel takes its columns one by one
     series: Any,
     time: Any,
@@ -44,7 +44,7 @@ def judge(  # noqa: PLR0917 -- a kernel takes its columns one by one
             _take(state[series[row]], time[row], value[row], offset, tuning, notes[row])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _take(s: Any, time: int, value: float, offset: int, tuning: Any, note: Any) -> None:
     """Judge one reading, then learn from it."""
     elapsed, first = time - s["time"], s["rows"] == 0
@@ -84,7 +84,7 @@ def _take(s: Any, time: int, value: float, offset: int, tuning: Any, note: Any) 
     _widen(s, place, residual, span, tuning)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _paces(s: Any, elapsed: int) -> float:
     """The time since the last reading in usual intervals; the usual interval follows by 5 % a reading."""
     interval = float(min(max(elapsed, MINUTE_US), HOUR_US))
@@ -93,7 +93,7 @@ def _paces(s: Any, elapsed: int) -> float:
     return elapsed / s["pace"]  # type: ignore[no-any-return]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _level(s: Any, value: float, change: float, paces: float, known: bool, tuning: Any) -> float:  # noqa: FBT001 -- a kernel's argument
     """Follow the level and the mean step; returns the level."""
     most = _most(s, _span(s, tuning), known)
@@ -104,20 +104,20 @@ def _level(s: Any, value: float, change: float, paces: float, known: bool, tunin
     return s["level"]  # type: ignore[no-any-return]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _span(s: Any, tuning: Any) -> float:
     """The yardstick: all that the residual has spanned, and some steps, so that it is never nothing."""
     tiny = 1e-6 * abs(s["level"]) + 1e-12
     return s["highest"] - s["lowest"] + tuning.noise * s["noise"] + tiny  # type: ignore[no-any-return]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _most(s: Any, span: float, known: bool) -> float:  # noqa: FBT001 -- a kernel's argument
     """However wrong a reading is, nothing learns from it as if it lay further off than one span; if there is any."""
     return span if known and s["highest"] > s["lowest"] else math.inf
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _report(s: Any, excess: float, kind: int, edge: float, beyond: float, tuning: Any, note: Any) -> None:
     """Note an excess that surpasses what was told lately."""
     if excess > s["told"]:
@@ -126,7 +126,7 @@ def _report(s: Any, excess: float, kind: int, edge: float, beyond: float, tuning
         s["told"] = min(excess, 1.0)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _turn(s: Any, hour: int, place: int, residual: float, tuning: Any) -> tuple[float, float]:
     """Close an hour and open another; if two in a row were missed, the lesser distance and the edge of the second.
 
@@ -145,7 +145,7 @@ def _turn(s: Any, hour: int, place: int, residual: float, tuning: Any) -> tuple[
     return lesser, due
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _band(s: Any, place: int, beside: int, tuning: Any) -> tuple[float, float, int]:
     """What the hour and the hours beside it have had; before a second visit, what the series has had at all."""
     visits = s["visits"]
@@ -164,7 +164,7 @@ def _band(s: Any, place: int, beside: int, tuning: Any) -> tuple[float, float, i
     return top, bottom, DAY_HOUR if apart else HOUR
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _visit(s: Any, place: int, tuning: Any) -> None:
     """Count an hour that has a reading; its band narrows a little towards its middle each time."""
     visits, top, bottom = s["visits"], s["top"], s["bottom"]
@@ -178,7 +178,7 @@ def _visit(s: Any, place: int, tuning: Any) -> None:
     visits[place] = min(int(visits[place]) + 1, 255)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _stretch(s: Any, residual: float, step: float, fade: float) -> None:
     """Let the extremes of the recent past fade, and take in this reading."""
     middle = (s["highest"] + s["lowest"]) / 2
@@ -187,7 +187,7 @@ def _stretch(s: Any, residual: float, step: float, fade: float) -> None:
     s["widest"] = max(s["widest"] * fade, abs(step))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _widen(s: Any, place: int, residual: float, span: float, tuning: Any) -> None:
     """Take the reading into its hour's band."""
     top, bottom = s["top"], s["bottom"]
