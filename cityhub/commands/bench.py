@@ -76,16 +76,13 @@ def bench(  # noqa: PLR0917 -- the options of a command line
 ) -> None:
     """Measure the hub on this machine, with services of its own in a temporary home.
 
-    `anomaly`: the score of the anomaly check on labelled recordings, by the benchmark's own scorer, beside published
-    detectors; how it holds with other constants and on series held out; readings a second.
-    `checks`: readings a second through every quality check and a rule, on one core, beside ioos_qc and river.
-    `copy`: a bare COPY into a table like `reading`. `ingest`: messages a second through the whole hub, committed and
-    counted, from single devices and in edge batches, beside a bare COPY and the plain script that people write.
-    `latency`: from publish to the live stream, under half of that load. `flood`: the same while one device sends a
-    hundred times its quota.
-    `latency`: from publish to the live stream, under half of that load. `query`: a day of one series and the newest
-    of all, out of 100 M readings, through the API and bare. `footprint`: memory with 100,000 series, time to start.
-    `rivers`: pages before the crest, and false ones, of the rule for urban streams on recorded rivers.
+    `ingest`: messages a second through the whole hub, committed and counted, from single devices and in edge batches,
+    beside a bare COPY and the plain script that people write. `copy`: that COPY alone. `latency`: from publish to the
+    live stream, under half of that load. `flood`: the same while one device sends a hundred times its quota. `query`: a
+    day of one series and the newest of all, out of 100 M readings, through the API and bare. `footprint`: memory with
+    100,000 series, time to start. `checks`: readings a second through every quality check and a rule, on one core,
+    beside ioos_qc and river. `anomaly`: the score of the anomaly check on labelled recordings, beside published
+    detectors. `rivers`: pages before floods, and false ones, of the rule for urban streams.
 
     Exits with 1 and prints no number when a reading that was sent is not stored, or not answered, exactly once.
     """
