@@ -41,10 +41,10 @@ def run(seconds: float, runs: int, say: Say, rows: int = ROWS) -> dict[str, obje
         sizes = at.connection.execute("select pg_database_size(current_database())").fetchone() or (0,)
     p95 = {name: [percentile(took, 95) for took in each] for name, each in found.items()}
     return {
-        "day_p95_ms": median(p95["day_first"]),
-        "latest_p95_ms": median(p95["latest"]),
+        "day_p95_ms": round(median(p95["day_first"]), 1),
+        "latest_p95_ms": round(median(p95["latest"]), 1),
         **{
-            f"{name}_p95_ms": median(each)
+            f"{name}_p95_ms": round(median(each), 1)
             for name, each in p95.items()
             if name not in {"day_first", "latest"}
         },
