@@ -12,6 +12,7 @@ from api import (
     access,
     alarms,
     devices,
+    forecast,
     latest,
     ledger,
     lineage,
@@ -43,6 +44,7 @@ PROTECTED = (
     series.router,
     latest.router,
     readings.router,
+    forecast.router,
     lineage.router,
     zones.router,
     load.router,  # before the alarms, whose ids would take its name

@@ -15,7 +15,7 @@ import psycopg
 import structlog
 from psycopg.types.json import Jsonb
 
-from alerts import rulebook, tally, webhook
+from alerts import outlook, rulebook, tally, webhook
 from alerts.alarms import Alarms
 from alerts.days import Days
 from alerts.notifier import Notice, Notifier
@@ -275,6 +275,8 @@ class Hub:
     def _save(self) -> None:
         arrays = self._kernels.saved()
         self._session.run(lambda connection: checkpoint.save(connection, arrays))
+        expected = self._kernels.expected()
+        self._session.run(lambda connection: outlook.write(connection, expected))
         recorded = {device.id for device in self._registry.devices.values() if device.recorded}
         self._session.run(lambda connection: self._clocks.write(connection, recorded))
 

@@ -19,6 +19,7 @@ from alerts.checks.company import Neighbour
 from alerts.checks.quality import Quality
 from alerts.checks.wording import reason
 from alerts.days import Days
+from alerts.outlook import Expected
 from alerts.rulebook import AnyVersion
 from alerts.watch import Watches
 from cityhub.judging import change_of, subject_of, zones_of
@@ -89,6 +90,10 @@ class Kernels:
     def listen(self, *, away: bool) -> list[Change]:
         """Call about once a second: who has fallen silent; `away`: nobody can be heard."""
         return self._observers.listen(away=away)
+
+    def expected(self) -> list[Expected]:
+        """What is expected of the series that were heard since the last call."""
+        return self._observers.expected()
 
     def replay(self, rows: Rows) -> None:
         """Take in what was stored after the checkpoint: nobody is told."""

@@ -14,6 +14,7 @@ from alerts.alarms import Change
 from alerts.checks.forecast import Forecasts
 from alerts.checks.tally import DOUBTFUL, DUPLICATE, REFUSED, Tally, checked_by
 from alerts.days import Days
+from alerts.outlook import Expected
 from alerts.rule import LEVEL_NAMES
 from alerts.rulebook import AnyVersion, Subject
 from alerts.silence import Silence, Word
@@ -79,6 +80,10 @@ class Observers:
         doubt = DOUBTFUL if batch.amended else 0
         unstored = (batch.repeated, DUPLICATE | doubt), (batch.refused, REFUSED | doubt)
         self._tallies.write(cursor, batch.rows, batch.marks, *unstored)
+
+    def expected(self) -> list[Expected]:
+        """What is expected of the series that were heard since the last call."""
+        return self._forecasts.news()
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What is remembered, by name, to be saved."""

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerts.checks import forecast
-from alerts.checks.forecast import HORIZONS, WARM, Forecasts, Reach
+from alerts.checks.forecast import HORIZONS, WARM, Forecasts
+from alerts.outlook import Reach
 from edge.reading import FAIL, MISSING, PASS, READING, SUSPECT, Rows
 
 SECOND = 1_000_000

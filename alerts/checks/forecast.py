@@ -9,12 +9,13 @@ inference; Gardner and McKenzie 1985, damped trends). O(1) memory per series, an
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from alerts.outlook import Expected, Outlook, Reach, time_to
 from edge.reading import FAIL, MISSING, Rows
 
 HORIZONS = np.array([1, 2, 4, 8, 16])
@@ -70,34 +71,12 @@ STATE = np.dtype(
 """By place: what is remembered of a series, 2.8 kB."""
 
 
-class Outlook(NamedTuple):
-    """What is expected after some time: the value lies between low and high four times in five."""
-
-    after_s: float
-    low: float
-    median: float
-    high: float
-
-
-class Reach(NamedTuple):
-    """When a level is reached, in seconds from the newest reading; latest is None where it may not be reached."""
-
-    level: float
-    median_s: float
-    earliest_s: float
-    latest_s: float | None
-
-    def __str__(self) -> str:
-        if self.latest_s is None:
-            return f"in about {_span(self.median_s)}, at the earliest {_span(self.earliest_s)}, or not at all"
-        return f"in about {_span(self.median_s)}, {_span(self.earliest_s)} to {_span(self.latest_s)}"
-
-
 class Forecasts:
     """The series that are looked ahead, and what is remembered of each."""
 
     def __init__(self) -> None:
         self._states: NDArray[Any] = np.zeros(0, STATE)
+        self._told: NDArray[np.int64] = np.zeros(0, np.int64)
         self._place: NDArray[np.int32] = np.full(1, -1, np.int32)
         self._count = 0
 
@@ -110,6 +89,7 @@ class Forecasts:
             return
         if self._count == len(self._states):
             self._states = np.concatenate([self._states, np.zeros(max(self._count, 16), STATE)])
+            self._told = np.pad(self._told, (0, len(self._states) - len(self._told)))
         self._states["series"][self._count] = series
         self._place[series] = self._count
         self._count += 1
@@ -127,28 +107,24 @@ class Forecasts:
         return [] if state is None else [Outlook(*(_look(state, k))) for k in range(len(HORIZONS))]
 
     def time_to(self, series: int, level: float) -> Reach | None:
-        """When a series reaches a level; None where it does not move there for sure, or nobody can say.
-
-        For sure: where the median reaches the level, the bound on this side has left the present value.
-        """
+        """When a series reaches a level; see alerts.outlook.time_to."""
         outlooks = self.ahead(series)
-        if not outlooks:
-            return None
-        now = float(self._states["value"][self._place[series]])
-        sign = 1 if level > now else -1
+        return (
+            time_to(float(self._states["value"][self._place[series]]), outlooks, level) if outlooks else None
+        )
 
-        def crossing(side: str) -> float | None:
-            course = [(each.after_s, sign * float(getattr(each, side))) for each in outlooks]
-            return _crossing(sign * now, course, sign * level)
-
-        first, last = ("high", "low") if sign > 0 else ("low", "high")
-        median_s, earliest_s = crossing("median"), crossing(first)
-        if median_s is None or earliest_s is None:
-            return None
-        there = next(each for each in outlooks if each.after_s >= median_s)
-        if sign * getattr(there, last) <= sign * now:
-            return None
-        return Reach(level, median_s, earliest_s, crossing(last))
+    def news(self) -> list[Expected]:
+        """What is expected of the series that were heard since the last call."""
+        heard = self._states[: self._count]
+        fresh = np.flatnonzero(heard["time"] != self._told[: self._count])
+        self._told[fresh] = heard["time"][fresh]
+        found = [
+            Expected(
+                int(row["series"]), int(row["time"]), float(row["value"]), self.ahead(int(row["series"]))
+            )
+            for row in heard[fresh]
+        ]
+        return [each for each in found if each.course]
 
     def state(self) -> NDArray[Any]:
         """What is remembered, to be saved."""
@@ -168,26 +144,6 @@ class Forecasts:
             return None
         state = self._states[self._place[series]]
         return state if state["count"] >= WARM else None
-
-
-def _crossing(now: float, course: list[tuple[float, float]], level: float) -> float | None:
-    """When a course from `now` through these points first rises to a level, straight between them."""
-    before_s, before = 0.0, now
-    for after_s, value in course:
-        if value >= level > before:
-            return before_s + (after_s - before_s) * (level - before) / (value - before)
-        before_s, before = after_s, value
-    return None
-
-
-def _span(seconds: float) -> str:
-    """A time as people say it, no finer than it is known."""
-    minutes = seconds / 60
-    if minutes < 10:  # noqa: PLR2004 -- from here on in fives
-        return f"{max(1, round(minutes))} min"
-    if minutes < 120:  # noqa: PLR2004 -- from here on in hours
-        return f"{5 * round(minutes / 5)} min"
-    return f"{minutes / 60:.0f} h"
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

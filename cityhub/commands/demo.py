@@ -147,9 +147,14 @@ def _final(picture: Picture) -> list[str]:
             (time.monotonic() - picture.begun,),
         ).fetchone()
     steps, median, worst = row or (0, 0.0, 0.0)
+    delay = (
+        f", sensor to commit {median:.2f} s in the median, {worst:.2f} s at the 99th percentile"
+        if steps
+        else ""
+    )
     out.print(
-        f"{found.stored:,} readings stored in all; {steps} alarm steps in this run, sensor to commit "
-        f"{median:.2f} s in the median, {worst:.2f} s at the 99th percentile; ledger {'balanced' if found.balance == 0 else 'OFF'}"
+        f"{found.stored:,} readings stored in all; {steps} alarm steps in this run{delay}; "
+        f"ledger {'balanced' if found.balance == 0 else 'OFF'}"
     )
     wrong = []
     if found.balance:
