@@ -69,7 +69,7 @@ def registered(connection: psycopg.Connection) -> list[Subject]:
                from device join department on department.id = department_id
                where retired_at is null order by device.key"""
         ).fetchall()
-        for metric, measured in {**kinds[kind].metrics, **kinds[kind].derived}.items()
+        for metric, measured in kinds[kind].all_metrics.items()
     ]
 
 

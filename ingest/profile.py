@@ -74,6 +74,11 @@ class Profile(Strict):
     derived: dict[Key, DerivedMetric] = Field(default_factory=dict)
     quota: Allowance | None = None
 
+    @property
+    def all_metrics(self) -> dict[str, Metric]:
+        """Everything that a device of this kind may have, by name."""
+        return {**HUB_METRICS, **EDGE_METRICS, **self.derived, **self.metrics}
+
     def metric(self, name: str) -> Metric | None:
         """What this name means on a device of this kind."""
         return (

@@ -225,7 +225,7 @@ def _matching(given: Settings, rule: Rule | NoData, known: list[Subject] | None)
         Subject(0, metric, one.profile.profile, "", "", unit=measured.unit)
         for folder in folders
         for one in profile.load(folder)
-        for metric, measured in {**one.profile.metrics, **one.profile.derived}.items()
+        for metric, measured in one.profile.all_metrics.items()
         if asked.metric in {None, metric} and asked.profile in {None, one.profile.profile}
     ]
 
