@@ -189,3 +189,11 @@ def test_what_is_stored_is_judged_by_a_rule_on_trial_and_an_alarm_is_proved(hous
     assert ended.returncode == 1
     assert "ANOTHER verdict" in ended.stdout
     assert level == 3
+
+
+def test_a_recording_in_another_unit_than_the_profile_is_warned_of(tmp_path: Path) -> None:
+    path = tmp_path / "feet.csv"
+    path.write_text("time,value,unit\n2026-01-01T00:00:00Z,3.1,ft\n2026-01-01T00:05:00Z,3.2,ft\n")
+    asked = ("backtest", str(path), "--profile", "river-gauge", "--metric", "level")
+    assert "Warning: the file says ft, the metric is in m" in run(*asked).stdout
+    assert "Warning" not in run(*asked, "--scale", "0.3048").stdout

@@ -19,7 +19,7 @@ from alerts.rulebook import Subject, Version
 from cityhub.commands.options import Config, settings
 from cityhub.findings import tell, tell_proposal
 from cityhub.settings import OperatorError, Settings
-from edge.drivers.recording import read
+from edge.drivers.recording import read, unit_of
 from ingest import profile
 
 out = Console(highlight=False, soft_wrap=True, markup=False)  # units have brackets
@@ -84,6 +84,11 @@ def backtest(  # noqa: PLR0917 -- each is an option of the command line
         device,
         unit=measured.unit if measured else "",
     )
+    said = unit_of(file)
+    if said and subject.unit and said != subject.unit and scale == 1:
+        out.print(
+            f"Warning: the file says {said}, the metric is in {subject.unit}; --scale takes one to the other"
+        )
     checks: dict[str, Any] = measured.checks.model_dump(exclude_none=True) if measured else {}
     versions = (
         chosen(rules or [], subject, between) if rules else _applying(given, subject) if measured else []

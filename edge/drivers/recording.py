@@ -48,6 +48,13 @@ def read(
         ) from error
 
 
+def unit_of(path: Path) -> str:
+    """What the first row says of its unit; nothing where the file has no column "unit". For a file that `read` takes."""
+    with _open(path) as file:
+        row = next(csv.DictReader(file), None) or {}
+    return str(row.get("unit") or "")
+
+
 def _rows(path: Path, value: str | None, where: dict[str, str]) -> Iterator[tuple[int, float]]:
     with _open(path) as file:
         rows = csv.DictReader(file)
