@@ -63,6 +63,8 @@ def time_to(now: float, course: Sequence[Outlook], level: float) -> Reach | None
 
 def write(connection: psycopg.Connection, expected: Sequence[Expected]) -> None:
     """Tell what is expected now."""
+    if not expected:
+        return
     with connection.transaction(), connection.cursor() as cursor:
         cursor.executemany(
             """insert into outlook (series_id, time, value, after_s, low, median, high)

@@ -56,6 +56,7 @@ class Assembler:
         `taken_up` are the ids of these messages where they waited for their device's quota: it is theirs now.
         """
         batch = Batch(messages, taken_up=taken_up or [])
+        batch.arrived = np.array([message.arrived_us for message in messages], np.int64)
         batch.ledger.begin(messages[0].arrived_us)
         known = self._known(messages)
         verdict = self._admit(batch, known) if taken_up is None else None
@@ -112,8 +113,7 @@ class Assembler:
         """Set aside what exceeds a quota, unread; None where nothing does."""
         senders = np.array([sender.id if sender else NOBODY for sender in known], np.int32)
         sizes = np.array([len(message.payload) for message in batch.messages], np.int64)
-        arrived = np.array([message.arrived_us for message in batch.messages], np.int64)
-        verdict = self._quotas.admit(senders, sizes, arrived)
+        verdict = self._quotas.admit(senders, sizes, batch.arrived)
         beyond = verdict != PASS
         if not beyond.any():
             return None

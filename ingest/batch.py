@@ -52,6 +52,7 @@ class Batch:
     derived: int = 0  # how many of the last rows are derived
     repeated: Rows = field(default_factory=lambda: np.empty(0, READING))  # duplicates: not among the rows
     refused: Rows = field(default_factory=lambda: np.empty(0, READING))  # for their value: not among the rows
+    arrived: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))  # each message, in us
     amended: bool = False  # rows were taken out after the checks had seen them
     held: list[tuple[int, Message]] = field(default_factory=list)  # device id; beyond its quota, unread
     taken_up: list[int] = field(default_factory=list)  # ids under which its messages were held before

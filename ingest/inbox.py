@@ -46,7 +46,6 @@ class Inbox:
         self._canary_sent = self._canary_asked = 0.0
         self._lost_at = 0.0
         self.connected = False
-        self.received = 0
         self.broker_dropped = 0  # as far as the broker counts
 
     def start(self) -> None:
@@ -170,7 +169,6 @@ class Inbox:
         if mid == 0 and topic == BROKER_DROPPED:
             self.broker_dropped = int(payload) if payload.isdigit() else 0
             return
-        self.received += 1
         self._waiting.append(Message(topic.decode("utf-8", "replace"), payload, mid, self._epoch, now_us()))
         if not self._arrived.is_set():
             self._arrived.set()

@@ -32,7 +32,7 @@ class Judge:
         """Sort rows into new, duplicate, conflicting and impossible; add what is derived from the new ones."""
         device = self._registry.device_of[rows["series"]]
         recorded = self._registry.recorded[rows["series"]]
-        arrived = np.array([message.arrived_us for message in batch.messages], np.int64)[source]
+        arrived = batch.arrived[source]
         # Before anything is set aside: a clock that is a day ahead must be seen just there.
         self._clocks.observe(device, rows["time"], arrived)
         rows["flag"][np.isnan(rows["value"])] = MISSING

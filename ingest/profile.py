@@ -81,12 +81,7 @@ class Profile(Strict):
 
     def metric(self, name: str) -> Metric | None:
         """What this name means on a device of this kind."""
-        return (
-            self.metrics.get(name)
-            or self.derived.get(name)
-            or EDGE_METRICS.get(name)
-            or HUB_METRICS.get(name)
-        )
+        return self.all_metrics.get(name)
 
     @property
     def all_checks(self) -> dict[str, Any]:

@@ -51,6 +51,7 @@ class Quotas:
         self._departments = _buckets(1, department)
         self._department_of: NDArray[np.int32] = np.zeros(1, np.int32)
         self._names: dict[str, int] = {}
+        self._round = 0
         self.held: NDArray[np.int64] = np.zeros(1, np.int64)
         self.refused: NDArray[np.int64] = np.zeros(1, np.int64)
 
@@ -106,14 +107,22 @@ class Quotas:
             self.held[device] = count
 
     def turns(self, now_us: int, most: int) -> dict[int, int]:
-        """How many of the waiting messages of each device may pass now; they are taken out of its bucket."""
+        """How many of the waiting messages of each device may pass now, `most` in all and as many for each.
+
+        A token for each is taken out of the buckets of its device and its department.
+        """
         found: dict[int, int] = {}
-        for device in np.flatnonzero(self.held).tolist():
-            bucket = self._devices[device]
-            _refill(bucket, now_us)
-            count = int(min(bucket["tokens"], self.held[device], most - sum(found.values())))
+        waiting = np.flatnonzero(self.held).tolist()
+        self._round += 1  # another one begins each time: a department's tokens may not do for all
+        for device in np.roll(waiting, self._round).tolist():
+            buckets = self._devices[device], self._departments[self._department_of[device]]
+            for bucket in buckets:
+                _refill(bucket, now_us)
+            tokens = min(bucket["tokens"] for bucket in buckets)
+            count = int(min(tokens, self.held[device], max(most // len(waiting), 1)))
             if count > 0:
-                bucket["tokens"] -= count
+                for bucket in buckets:
+                    bucket["tokens"] -= count
                 self.held[device] -= count
                 found[device] = count
         return found

@@ -135,6 +135,18 @@ def cluster() -> Cluster:
     return run.cluster
 
 
+@pytest.fixture(scope="session")
+def plain() -> Iterator[Cluster]:
+    """A server without TimescaleDB."""
+    with ExitStack() as stack:
+        try:
+            cluster = Cluster(new_home(stack), prefer="wheel")
+        except ServiceError as error:
+            pytest.skip(f"no plain PostgreSQL: {error}")
+        stack.callback(cluster.server.stop)
+        yield cluster
+
+
 @pytest.fixture
 def database(cluster: Cluster) -> Iterator[Private]:
     """A migrated, empty database."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -13,9 +12,8 @@ from uuid import uuid4
 import numpy as np
 import psycopg
 import pytest
-from fix_services import Cluster, new_home
+from fix_services import Cluster
 
-from cityhub.services import ServiceError
 from edge.reading import FAIL, MISSING, READING, Rows
 from ingest import aggregates
 from ingest.batch import Batch
@@ -28,18 +26,6 @@ MINUTE, HOUR = 60_000_000, 3_600_000_000
 ORDER = {1: 1, 2: 2, 9: 3, 3: 4, 4: 5}
 
 Made = dict[tuple[int, int], tuple[Any, ...]]
-
-
-@pytest.fixture(scope="module")
-def plain() -> Iterator[Cluster]:
-    """A server without TimescaleDB."""
-    with ExitStack() as stack:
-        try:
-            cluster = Cluster(new_home(stack), prefer="wheel")
-        except ServiceError as error:
-            pytest.skip(f"no plain PostgreSQL: {error}")
-        stack.callback(cluster.server.stop)
-        yield cluster
 
 
 @pytest.fixture(params=["timescaledb", "plain"])

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
-from fix_services import Cluster, new_home
+from fix_services import Cluster
 
-from cityhub.services import ServiceError
 from ingest import aggregates
 from ingest.keeper import Keeper
 from ingest.lifecycle import Retention, keep
@@ -19,18 +17,6 @@ from ingest.lifecycle import Retention, keep
 NOW = datetime(2026, 6, 10, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
 FOREVER = Retention(None, None, None, None, None, None)
-
-
-@pytest.fixture(scope="module")
-def plain() -> Iterator[Cluster]:
-    """A server without TimescaleDB."""
-    with ExitStack() as stack:
-        try:
-            cluster = Cluster(new_home(stack), prefer="wheel")
-        except ServiceError as error:
-            pytest.skip(f"no plain PostgreSQL: {error}")
-        stack.callback(cluster.server.stop)
-        yield cluster
 
 
 @pytest.fixture(params=["timescaledb", "plain"])

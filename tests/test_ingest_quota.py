@@ -128,6 +128,16 @@ def test_a_department_that_floods_does_not_take_from_another() -> None:
     assert found == [PASS] * 10 + [HOLD] * 11 + [PASS]
 
 
+def test_what_a_department_has_waiting_passes_as_its_own_quota_allows_and_each_device_gets_its_share() -> (
+    None
+):
+    made = quotas(Quota(1e6, 1e6), Quota(10, 10))
+    assert admit(made, [(1, 0, BEGIN_US), (2, 0, BEGIN_US)] * 40).count(HOLD) == 70
+    assert made.turns(BEGIN_US, 1000) == {}
+    assert sum(made.turns(BEGIN_US + 1_000_000, 1000).values()) == 10
+    assert made.turns(BEGIN_US + 2_000_000, 8) == {1: 4, 2: 4}
+
+
 def test_after_an_absence_what_has_gathered_may_come_at_once() -> None:
     made = quotas(Quota(10, 10), Quota(1e6, 1e6))
     made.grant(60)

@@ -123,3 +123,13 @@ def test_no_tracked_file_names_a_registry_host() -> None:
         if path.suffix in {".gz", ".png"}:
             continue
         assert not hosts.search(path.read_text(errors="replace")), path
+
+
+def test_no_two_jobs_share_an_advisory_lock() -> None:
+    locks = [
+        int(number.replace("_", ""))
+        for part in ("ingest", "alerts", "cityhub", "api", "governance", "geo")
+        for path in (ROOT / part).rglob("*.py")
+        for number in re.findall(r"^\w*LOCK = ([\d_]+)$", path.read_text(), re.MULTILINE)
+    ]
+    assert len(locks) == len(set(locks)) > 3
