@@ -1,64 +1,60 @@
-"""`cityhub decode`: what a payload says, offline, one JSON object a message."""
+"""`cityhub decode`: what a payload or a frame says, offline, one JSON object a message."""
 
 from __future__ import annotations
 
 import binascii
 import sys
+from collections.abc import Callable, Iterable
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
 import orjson
 import typer
 
-from edge.reading import now_us
-from edge.wire import Malformed
-from ingest.batch import describe_us
-from ingest.decode import decode as decode_telemetry
+from cityhub.settings import OperatorError
 
-Format = Literal["telemetry", "json", "senml", "columnar"]
+Explain = Callable[[bytes], Iterable[dict[str, Any]]]
+"""Every message in the bytes as an object: `format`, `understood`, `not_understood`, and what the format itself has."""
+
+FORMATS = {
+    "telemetry": "ingest.explain:telemetry",
+    "json": "ingest.explain:json",
+    "senml": "ingest.explain:senml",
+    "columnar": "ingest.explain:columnar",
+}
+"""Where each format is explained; loaded when it is asked for, so that a gateway can decode without the hub's parts."""
 
 
 def decode(
     form: Annotated[
-        Format, typer.Argument(metavar="FORMAT", help="telemetry recognises the format from the bytes.")
+        str,
+        typer.Argument(
+            metavar="FORMAT", help=f"One of {', '.join(FORMATS)}; telemetry recognises it from the bytes."
+        ),
     ],
     payload: Annotated[
         str, typer.Argument(help="HEX, a file's path, the text itself, or - for standard input.")
     ],
 ) -> None:
-    """Decode one payload and print what was understood, what was not, and why. Exits with 1 where nothing was."""
-    raw = _bytes(payload)
-    try:
-        decoded = decode_telemetry(raw, now_us())
-    except Malformed as error:
-        _print({"format": None, "understood": [], "not_understood": str(error), "bytes": len(raw)})
-        raise typer.Exit(1) from error
-    if form != "telemetry" and not decoded.format.startswith(form):
-        _print(
-            {
-                "format": decoded.format,
-                "understood": [],
-                "not_understood": f"this is {decoded.format}, not {form}",
-            }
-        )
+    """Decode what came over the wire and print what was understood, what was not, and why.
+
+    Exits with 1 where nothing was.
+    """
+    if form not in FORMATS:
+        raise OperatorError(f"no format {form!r}", f"one of {', '.join(FORMATS)}")
+    understood = False
+    for document in _explain(form)(_bytes(payload)):
+        sys.stdout.buffer.write(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))
+        understood = understood or bool(document["understood"])
+    if not understood:
         raise typer.Exit(1)
-    envelope = decoded.envelope
-    _print(
-        {
-            "format": decoded.format,
-            **({"boot": envelope.boot, "seq": envelope.seq, "base": envelope.base} if envelope else {}),
-            "understood": [
-                {
-                    "name": decoded.names[place],
-                    "time": describe_us(at),
-                    "value": value if value == value else None,  # noqa: PLR0124 -- not a number: the sensor has none
-                    **({"unit": decoded.units[place]} if decoded.units and decoded.units[place] else {}),
-                }
-                for at, place, value, _ in decoded.rows.tolist()
-            ],
-            "not_understood": decoded.notes,
-        }
-    )
+
+
+def _explain(form: str) -> Explain:
+    module, name = FORMATS[form].split(":")
+    found: Explain = getattr(import_module(module), name)
+    return found
 
 
 def _bytes(payload: str) -> bytes:
@@ -69,7 +65,3 @@ def _bytes(payload: str) -> bytes:
     except (binascii.Error, ValueError):
         path = Path(payload) if len(payload) < 4096 and "\0" not in payload else None  # noqa: PLR2004 -- PATH_MAX
         return path.read_bytes() if path and path.is_file() else payload.encode()
-
-
-def _print(document: dict[str, object]) -> None:
-    sys.stdout.buffer.write(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))

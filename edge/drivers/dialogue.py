@@ -1,0 +1,47 @@
+"""The dialogue: one link's protocol as bytes in, samples and answers out; whoever owns the socket calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+Sample = tuple[str, int, float]
+"""`device/metric`, time in us, value."""
+
+
+class Note(NamedTuple):
+    """What a station did that its standard does not say, and how it was taken."""
+
+    station: str  # the device's id where it is known, else the link's name
+    code: str  # the kind of deviation, a short name that can be counted
+    text: str
+
+
+@dataclass(slots=True)
+class Heard:
+    """What a stretch of bytes came to. The answer is sent when the samples are durable, and not before."""
+
+    samples: list[Sample] = field(default_factory=list)
+    reply: bytes = b""
+    notes: list[Note] = field(default_factory=list)
+    frames: int = 0  # read whole
+    refused: int = 0  # frames, or stretches of noise, that said nothing
+    hang_up: bool = False  # the link is of no further use
+
+
+class Dialogue(Protocol):
+    """One link's side of a protocol, without I/O. Never raises for what the other end sends."""
+
+    def hear(self, data: bytes, arrived_us: int) -> Heard:
+        """Take what has come; it may end anywhere in a frame."""
+
+    def tick(self, now_us: int) -> Heard:
+        """Once a second: what is to be said because nothing came (a resend, a query, the clock to be set)."""
+
+    def stations(self) -> list[str]:
+        """The stations heard on this link, by their own addresses."""
+
+
+MakeDialogue = Callable[[], Dialogue]
+"""A new link begins a dialogue of its own."""

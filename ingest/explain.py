@@ -1,0 +1,63 @@
+"""Telemetry payloads explained: what was understood, what was not, and why; for people, not for the hot path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from edge.reading import now_us
+from edge.wire import Malformed
+from ingest.batch import describe_us
+from ingest.decode import Decoded, decode
+
+Explained = dict[str, Any]
+
+
+def telemetry(raw: bytes) -> Iterator[Explained]:
+    """A payload of any telemetry format."""
+    try:
+        decoded = decode(raw, now_us())
+    except Malformed as error:
+        yield {"format": None, "understood": [], "not_understood": [str(error)], "bytes": len(raw)}
+        return
+    envelope = decoded.envelope
+    yield {
+        "format": decoded.format,
+        **({"boot": envelope.boot, "seq": envelope.seq, "base": envelope.base} if envelope else {}),
+        "understood": [_reading(decoded, *row) for row in decoded.rows.tolist()],
+        "not_understood": decoded.notes,
+    }
+
+
+def json(raw: bytes) -> Iterator[Explained]:
+    """A payload of plain JSON."""
+    return _only("json", raw)
+
+
+def senml(raw: bytes) -> Iterator[Explained]:
+    """A SenML pack, in JSON or CBOR."""
+    return _only("senml", raw)
+
+
+def columnar(raw: bytes) -> Iterator[Explained]:
+    """A batch of an edge agent."""
+    return _only("columnar", raw)
+
+
+def _only(form: str, raw: bytes) -> Iterator[Explained]:
+    for document in telemetry(raw):
+        found = document["format"]
+        if found is None or found.startswith(form):
+            yield document
+        else:
+            yield {"format": found, "understood": [], "not_understood": [f"this is {found}, not {form}"]}
+
+
+def _reading(decoded: Decoded, at: int, place: int, value: float, _flag: int) -> Explained:
+    unit = decoded.units[place] if decoded.units else None
+    return {
+        "name": decoded.names[place],
+        "time": describe_us(at),
+        "value": value if value == value else None,  # noqa: PLR0124 -- not a number: the sensor has none
+        **({"unit": unit} if unit else {}),
+    }

@@ -1,0 +1,1 @@
+"""Sources: platforms and cameras that publish on topics of their own, each read by one module."""

@@ -1,0 +1,31 @@
+"""What a message on a foreign topic says of a device, and what a source of such messages is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+Sample = tuple[str, int, float, str | None]
+"""Metric, time in us, value, unit (UCUM, or None where the source states none)."""
+
+
+@dataclass(slots=True)
+class Said:
+    """What one message says of one device, which it names by an address of its own."""
+
+    address: str  # in the source's scheme: a devEui, group/edge/device, a topic prefix
+    samples: list[Sample]
+    notes: list[str] = field(default_factory=list)  # what of it could not be taken, and why
+
+
+class Source(Protocol):
+    """A platform that publishes on topics of its own."""
+
+    scheme: str
+    """Names the source in `device_address`, in the archive and in the settings."""
+
+    filters: tuple[str, ...]
+    """The topics to subscribe to."""
+
+    def read(self, topic: str, payload: bytes, arrived_us: int) -> list[Said]:
+        """Read one message; nothing where it says nothing measurable. Raises edge.wire.Malformed."""
