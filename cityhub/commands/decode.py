@@ -23,6 +23,7 @@ FORMATS = {
     "senml": "ingest.explain:senml",
     "columnar": "ingest.explain:columnar",
     "hj212": "edge.protocols.hj212.explain:explain",
+    "sl427": "edge.protocols.sl427.explain:explain",
 }
 """Where each format is explained; loaded when it is asked for, so that a gateway can decode without the hub's parts."""
 
