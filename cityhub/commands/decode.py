@@ -24,6 +24,7 @@ FORMATS = {
     "columnar": "ingest.explain:columnar",
     "hj212": "edge.protocols.hj212.explain:explain",
     "sl427": "edge.protocols.sl427.explain:explain",
+    "sdi12": "edge.protocols.sdi12.explain:explain",
 }
 """Where each format is explained; loaded when it is asked for, so that a gateway can decode without the hub's parts."""
 
