@@ -56,7 +56,7 @@ def textframe(
 
 
 def report(
-    elements: str = "20190000152619000015392300000122381211 08",
+    elements: str = "2019000015261900001539230000012238121108",
     *,
     serial: int = 9,
     sent: str = SENT,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from fix_sl651 import RTU, hexframe, report, textframe
 from hypothesis import given, settings
@@ -103,7 +105,7 @@ def test_where_a_stream_is_cut_changes_nothing(pieces: list[bytes], data: st.Dat
     stream = b"".join(pieces)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=12)))
     edges = [0, *cuts, len(stream)]
-    parts = [stream[begin:end] for begin, end in zip(edges, edges[1:], strict=False)]
+    parts = [stream[begin:end] for begin, end in pairwise(edges)]
     whole = split(stream)
     assert split(*parts) == whole
     assert split(*(stream[at : at + 1] for at in range(len(stream)))) == whole

@@ -218,9 +218,9 @@ class Sl651:
 
     def _clock(self, frame: Frame, body: Body, now_us: int) -> None:
         """Set a clock that is off, once in a quarter of an hour at most; a buffered report says nothing of it."""
-        sent = times.second(body.sent)
         if not self._clock_us or frame.func == fn.CLOCK or len(self._orders) >= ORDERS_LIMIT:
             return
+        sent = times.second(body.sent)
         if sent is not None and abs(sent - now_us) <= self._clock_us:
             return
         if now_us - self._clock_set.get(frame.rtu, 0) > 900_000_000:  # noqa: PLR2004

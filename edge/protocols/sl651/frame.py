@@ -81,7 +81,11 @@ class Splitter:
                     "crc", _rtu(buffer, start, text), f"CRC wrong in a frame of {end - start} bytes"
                 )
                 self._failed.append((start, fault))
-        self._tell(found, min((start for _, start, _ in self._open), default=size))
+        if size == self._floor and not self._open:  # the usual end: nothing is left
+            self._buffer, self._hex, self._ascii, self._floor = b"", 0, 0, 0
+            return found
+        if self._failed:
+            self._tell(found, min((each[1] for each in self._open if each[1] >= self._floor), default=size))
         self._trim()
         return found
 
@@ -128,27 +132,24 @@ class Splitter:
 
     def _accept(self, found: list[Frame | Fault], start: int, end: int) -> None:
         """Settle what lies before a frame and within it."""
-        for _, begun, text in sorted(self._open, key=lambda each: each[1]):
-            if self._floor <= begun < start:
-                lying = Fault(
-                    "length", _rtu(self._buffer, begun, text), "the length leads past the next frame"
-                )
-                self._failed.append((begun, lying))
-        self._failed = [each for each in self._failed if each[0] < start]  # within it: chance, no fault
-        self._tell(found, start)
-        self._gap(found, start)
+        if start > self._floor:
+            for _, begun, text in sorted(self._open, key=lambda each: each[1]):
+                if self._floor <= begun < start:
+                    lying = Fault("length", _rtu(self._buffer, begun, text), "the length leads past a frame")
+                    self._failed.append((begun, lying))
+        if self._failed:
+            self._failed = [each for each in self._failed if each[0] < start]  # within it: chance, no fault
+            self._tell(found, start)
+        if start > self._floor or self._dropped:
+            self._gap(found, start)
         self._floor = end
         self._dropped, self._noise, self._blamed = 0, b"", False
-        if self._open:
-            self._open = [each for each in self._open if each[1] >= end]
-            heapq.heapify(self._open)
 
     def _tell(self, found: list[Frame | Fault], before: int) -> None:
-        if self._failed:
-            self._failed.sort(key=lambda each: each[0])
-            while self._failed and self._failed[0][0] < before:
-                found.append(self._failed.pop(0)[1])
-                self._blamed = True
+        self._failed.sort(key=lambda each: each[0])
+        while self._failed and self._failed[0][0] < before:
+            found.append(self._failed.pop(0)[1])
+            self._blamed = True
 
     def _gap(self, found: list[Frame | Fault], end: int) -> None:
         """Name the bytes between two frames, but for those that a fault has named."""
@@ -166,6 +167,8 @@ class Splitter:
     def _trim(self) -> None:
         """Forget what can no longer be part of a frame."""
         size = len(self._buffer)
+        self._open = [each for each in self._open if each[1] >= self._floor]
+        heapq.heapify(self._open)
         keep = min((start for _, start, _ in self._open), default=size)
         keep = max(min(keep, self._hex, self._ascii), self._floor)
         keep = min(keep, size)

@@ -41,7 +41,7 @@ class Reader:
     def run(self) -> None:
         """Read to the end, or to where nothing can be told any more."""
         data, digits, size = self._data, self._digits, len(self._data)
-        add = self._body.elements.append
+        add, new = self._body.elements.append, tuple.__new__
         pos: int | None = HEAD
         while pos is not None and pos < size:
             ident = data[pos]
@@ -61,7 +61,13 @@ class Reader:
                 value: Value = int(text) / SCALE[definition & 7]
             except ValueError:  # no digits, or not only
                 value = number(text, definition & 7)
-            add(Element(self._station, self._class, self._at, ident, definition, pos, end - pos, value))
+            # As Element(...) makes it, in half the time: this is where a busy centre spends its day.
+            add(
+                new(
+                    Element,
+                    (self._station, self._class, self._at, ident, definition, pos, end - pos, value, 0),
+                )
+            )
             pos = end
 
     def _special(self, pos: int, ident: int, definition: int) -> int | None:  # noqa: C901, PLR0911 -- cases

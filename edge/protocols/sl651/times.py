@@ -39,7 +39,12 @@ def plausible(at_us: int | None, arrived_us: int) -> bool:
 
 def written(at_us: int) -> str:
     """A time as YYMMDDHHmmSS in Beijing."""
-    return (datetime.fromtimestamp(at_us // 1_000_000, UTC) + BEIJING).strftime("%y%m%d%H%M%S")
+    return _written(at_us // 1_000_000)
+
+
+@lru_cache(64)
+def _written(at_s: int) -> str:
+    return (datetime.fromtimestamp(at_s, UTC) + BEIJING).strftime("%y%m%d%H%M%S")
 
 
 def shown(digits: str) -> str | None:
