@@ -23,11 +23,12 @@ from alerts.rule import LEVEL_NAMES
 from cityhub.kernels import Kernels
 from cityhub.topics import AlarmTopics
 from edge.reading import Rows, now_us
-from ingest import checkpoint, held, quota, store
+from ingest import checkpoint, held, quota, report, store
 from ingest.assemble import Assembler
 from ingest.batch import Batch, Seen
 from ingest.clock import Clocks
 from ingest.dirty import Marks
+from ingest.foreign import Foreign
 from ingest.health import Health
 from ingest.inbox import BATCH_MESSAGES, Inbox
 from ingest.keeper import Keeper
@@ -39,6 +40,7 @@ from ingest.records import from_us, write_archive, write_dead_letters, write_led
 from ingest.registry import Device, Registry, Series
 from ingest.session import Session, Stopped
 from ingest.slots import Slots
+from ingest.sources.said import Source
 from ingest.writer import Writer
 
 log = structlog.get_logger("cityhub.hub")
@@ -63,6 +65,7 @@ class Plan:
     webhook_secret: str = ""
     webhook_allow_private: bool = False
     client_id: str = "cityhub"
+    sources: tuple[Source, ...] = ()
     retention: Retention = field(default_factory=Retention)
     days: Days = field(default_factory=lambda: Days("Asia/Shanghai"))
     device_quota: Quota = quota.DEVICE
@@ -82,12 +85,13 @@ class Hub:
         self._registry, self._newest = Registry(self._look_again), Newest()
         self._kernels = Kernels(self._registry, self._newest, rulebook.load(*plan.rule_folders), plan.days)
         self._session = Session(plan.database_url, stopping, REGISTRY_CHANNEL)
-        self._inbox = Inbox(plan.mqtt_url, plan.client_id)
+        foreign = Foreign(self._registry, plan.sources)
+        self._inbox = Inbox(plan.mqtt_url, plan.client_id, foreign.filters)
         self._alarms = Alarms(["log", "topic", *(["webhook"] if plan.webhook_url else [])])
         self._slots = Slots(self._registry, self._create)
         self._clocks, self._quotas = Clocks(), Quotas(plan.device_quota, plan.department_quota)
         self._assembler = Assembler(
-            self._registry, self._slots, self._quotas, self._newest, self._clocks, self._ask
+            self._registry, self._slots, self._quotas, self._newest, self._clocks, self._ask, foreign
         )
         self._health = Health(self._inbox, self._quotas, self._registry)
         self._latest, self._marks = Latest(), Marks()
@@ -98,6 +102,7 @@ class Hub:
                 write_archive,
                 self._write_alarms,
                 self._kernels.write,
+                report.write,
                 write_dead_letters,
                 write_ledger,
                 write_progress,

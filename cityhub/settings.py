@@ -59,7 +59,9 @@ class Settings:
     department_burst: float = _setting(500_000.0, "messages that they may send at once")
     keep_readings_days: int = _setting(732, "readings are kept so long, at least 31; 0: for ever")
     keep_messages_days: int = _setting(31, "messages as they came, behind lineage; 0: for ever")
-    keep_dead_letters_days: int = _setting(92, "what could not be taken; 0: for ever")
+    keep_dead_letters_days: int = _setting(
+        92, "what could not be taken, and what devices report; 0: for ever"
+    )
     keep_minutes_days: int = _setting(
         732, "aggregates of a minute; those of an hour stay ten years; 0: for ever"
     )

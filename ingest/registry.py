@@ -71,6 +71,7 @@ class Registry:
         self._look_again = look_again
         self.devices: dict[str, Device] = {}
         self.profiles: dict[str, Profile] = {}
+        self.addresses: dict[tuple[str, str], Device] = {}  # by scheme and address
         self.series: dict[int, Series] = {}
         self.by_metric: dict[tuple[int, str], int] = {}
         # By slot: the device's id, whether it is a recording, and the series derived from it (value = gain * value).
@@ -93,6 +94,8 @@ class Registry:
             )
             self.devices = {row[1]: Device(*row) for row in cursor}
             by_id = {device.id: device for device in self.devices.values()}
+            cursor.execute("select scheme, address, device_id from device_address")
+            self.addresses = {row[:2]: by_id[row[2]] for row in cursor if row[2] in by_id}
             cursor.execute("select id, device_id, metric, derived_from, gain from series order by id")
             fresh = [
                 self._learn(series_id, by_id[device_id], metric, source, gain)
@@ -106,6 +109,15 @@ class Registry:
         if key not in self.devices:
             self._look_again()
         return self.devices.get(key)
+
+    def addressed(self, scheme: str, address: str) -> Device | Refusal:
+        """The device that a source calls by this address, or why there is none."""
+        if (scheme, address) not in self.addresses:
+            self._look_again()
+        return self.addresses.get((scheme, address)) or Refusal(
+            "unknown-device",
+            f"no device has the address {scheme}:{address:.120}; the column address of a list gives it one",
+        )
 
     def resolve(self, sender: Device, name: str) -> tuple[Device, str] | Refusal:
         """The device and metric that a name in a message of `sender` means, or why it means nothing.
