@@ -24,6 +24,7 @@ from api import (
     session,
     status,
     stream,
+    telemetry,
     tokens,
     zones,
 )
@@ -45,6 +46,7 @@ PROTECTED = (
     latest.router,
     readings.router,
     forecast.router,
+    telemetry.router,
     lineage.router,
     zones.router,
     load.router,  # before the alarms, whose ids would take its name

@@ -23,7 +23,7 @@ from alerts.rule import LEVEL_NAMES
 from cityhub.kernels import Kernels
 from cityhub.topics import AlarmTopics
 from edge.reading import Rows, now_us
-from ingest import checkpoint, held, quota, report, store
+from ingest import checkpoint, held, posted, quota, report, store
 from ingest.assemble import Assembler
 from ingest.batch import Batch, Seen
 from ingest.clock import Clocks
@@ -109,6 +109,7 @@ class Hub:
                 self._latest.write,
                 self._marks.write,
                 held.write,
+                posted.write,
             ],
         )
         self._writer = Writer(self._store, self._inbox, self._committed)
@@ -169,6 +170,7 @@ class Hub:
                 if self._latest.behind:
                     self._pass(Batch([]))  # nothing has come since: what is newest must be shown all the same
                 self._take_up_held()
+                self._take_up_posted()
             if now - said_at >= HEALTH_EVERY_S:
                 said_at = now
                 self._session.run(self._health.say)
@@ -204,6 +206,17 @@ class Hub:
             ids, messages = self._session.run(lambda connection: held.oldest(connection, turns))
             if messages:
                 self._pass(self._assembler.assemble(messages, taken_up=ids))
+
+    def _take_up_posted(self) -> None:
+        """Pass what has come over HTTP."""
+        if not self._session.run(posted.waiting):
+            return
+        self._writer.drain()  # what is being written now is still among them
+        ids, messages = self._session.run(lambda connection: posted.oldest(connection, TAKEN_UP))
+        if messages:
+            batch = self._assembler.assemble(messages)
+            batch.posted = ids
+            self._pass(batch)
 
     def _write_alarms(self, cursor: psycopg.Cursor, batch: Batch) -> None:
         self._alarms.write(cursor, batch.events)

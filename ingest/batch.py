@@ -56,6 +56,7 @@ class Batch:
     amended: bool = False  # rows were taken out after the checks had seen them
     held: list[tuple[int, Message]] = field(default_factory=list)  # device id; beyond its quota, unread
     taken_up: list[int] = field(default_factory=list)  # ids under which its messages were held before
+    posted: list[int] = field(default_factory=list)  # ids under which its messages had come over HTTP
     archive: list[Archived] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)  # what devices say of themselves

@@ -13,8 +13,8 @@ TELEMETRY = "telemetry"
 TOPIC = re.compile(r"city/v1/([a-z0-9][a-z0-9-]{0,63})/([a-z0-9][a-z0-9-]{0,63})/([a-z]+)")
 
 
-OURS = 0
-"""The epoch of messages that no connection has brought."""
+OURS, POSTED = 0, -1
+"""The epochs of messages that no connection to the broker has brought: our own, and those that came over HTTP."""
 
 
 def digest_of(topic: str, said: bytes) -> bytes:

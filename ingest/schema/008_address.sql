@@ -27,3 +27,11 @@ create table device_status (
     since     timestamptz not null,            -- arrival of the first message that said so
     body      jsonb not null                   -- all that the message said
 );
+
+-- Telemetry that came over HTTP: on disk when its sender is answered, taken up by the hub with the next batch.
+create table posted_message (
+    id         bigint generated always as identity primary key,
+    topic      text not null,
+    payload    bytea not null,
+    arrived_at timestamptz not null default now()
+);
