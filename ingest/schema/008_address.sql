@@ -17,7 +17,7 @@ create table event (
     arrived_at timestamptz not null,
     digest     bytea not null unique
 );
-create index event_device on event (device_id, time desc);
+create index event_device on event (device_id, id);
 create index event_arrived on event (arrived_at);
 
 -- Whether a device says that it is there: its birth, or its last will in the broker's words.
