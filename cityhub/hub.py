@@ -121,6 +121,7 @@ class Hub:
             stack.callback(self._session.close)
             self._session.run(lambda connection: self._alarms.register(connection, self._kernels.versions))
             self._refresh()
+            self._session.run(self._alarms.excuse)
             self._resume()
             self._session.run(lambda _: self._store.begin())
             stack.callback(self._store.close)
@@ -258,13 +259,22 @@ class Hub:
         self._slots.forget()
 
     def _refresh(self) -> None:
+        first, before = not self._registry.devices, self._registry.unwatched
         self._meet(self._session.run(self._registry.refresh))
+        if not first and self._registry.unwatched != before:
+            self._excuse()
         stated = {
             key: Quota(profile.quota.messages_per_s, profile.quota.burst)
             for key, profile in self._registry.profiles.items()
             if profile.quota
         }
         self._quotas.configure(self._registry.devices.values(), stated)
+
+    def _excuse(self) -> None:
+        """Devices have taken a step in their life: alarms of those out of service return, the others are told anew."""
+        self._writer.drain()  # an alarm that is being written now must not outlive this
+        self._session.run(self._alarms.excuse)
+        self._session.run(self._kernels.tell_anew)
 
     def _create(self, wanted: set[tuple[Device, str]]) -> None:
         self._meet(self._session.run(lambda connection: self._registry.create(connection, wanted)))

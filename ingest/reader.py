@@ -105,10 +105,8 @@ class Reader:
                 f"{message.topic:.120} is not city/v1/{{department}}/{{device}}/telemetry",
             )
         elif device is None:
-            reason, detail = (
-                "unknown-device",
-                f"{topic[2]} is not registered; `cityhub device import` adds it",
-            )
+            refusal = self._registry.absent(topic[2])
+            reason, detail = refusal.reason, refusal.detail
         else:
             reason, detail = (
                 "wrong-department",
