@@ -43,7 +43,16 @@ class Settings:
     mqtt_url: str = _setting(
         "", "mqtt://user:password@host:port of the hub; without it a private broker is started"
     )
-    field_mqtt_url: str = _setting("", "the same for edge agents; default: as the hub")
+    mqtt_client_id: str = _setting(
+        "cityhub", "what the hub calls itself there; its lasting session hangs on it"
+    )
+    field_mqtt_url: str = _setting(
+        "", "mqtt://host:port where devices connect, each with its own credential; default: as the hub"
+    )
+    public_url: str = _setting(
+        "",
+        "how people and devices reach console and API, for codes and links; default: http://api_host:api_port",
+    )
     api_host: str = _setting("127.0.0.1", "address on which console and API listen")
     api_port: int = _setting(8470, "port of console and API")
     api_secure: bool = _setting(False, "true behind https: cookies are then sent over https only")
