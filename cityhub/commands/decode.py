@@ -25,6 +25,7 @@ FORMATS = {
     "chirpstack": "ingest.sources.explain:chirpstack",
     "sl651": "edge.protocols.sl651.explain:frames",
     "hj212": "edge.protocols.hj212.explain:explain",
+    "sl427": "edge.protocols.sl427.explain:explain",
 }
 """Where each format is explained; loaded when it is asked for, so that a gateway can decode without the hub's parts."""
 
