@@ -16,9 +16,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from alerts.rule import LEVEL_NAMES
+from cityhub.addresses import reach
 from cityhub.commands.options import Config, connect, settings
 from cityhub.settings import OperatorError, Settings
-from cityhub.stack import reach
 from edge.agent import BATCH, Agent
 from edge.drivers.recording import read
 from edge.link import Address, dialect
