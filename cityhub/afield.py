@@ -11,8 +11,8 @@ import orjson
 import structlog
 
 from cityhub import drivers, trial
-from cityhub.addresses import reach
-from cityhub.gatekeeper import Gatekeeper
+from cityhub.addresses import broker_for
+from cityhub.foreman import Foreman
 from cityhub.gateway import DriverPlan, Gateway
 from cityhub.settings import OperatorError, load
 from cityhub.signals import stop_on_signals
@@ -47,17 +47,17 @@ def run(asked: Asked) -> None:
     plan = trial.chosen(file) if file else _plain(asked)
     for each in plan.drivers:
         drivers.check(file or Path("options"), each)
-    keeper = Gatekeeper(plan, file, os.environ)
-    for name, driver in keeper.outpost.drivers.items():
+    foreman = Foreman(plan, file, os.environ)
+    for name, driver in foreman.outpost.drivers.items():
         status = driver.as_status()
         log.info(
             "edge agent listens", gateway=plan.id, driver=name, at=status.get("port") or status.get("line")
         )
     try:
-        keeper.run(stopping)
+        foreman.run(stopping)
     except JournalBroken as error:
         raise OperatorError(str(error), "check the disk under the journal") from error
-    agent = keeper.outpost.agent
+    agent = foreman.outpost.agent
     log.info("edge agent ends", accepted=agent.accepted, kept=agent.publisher.waiting)
 
 
@@ -67,7 +67,7 @@ def _plain(asked: Asked) -> Gateway:
     return Gateway(
         id=asked.gateway,
         department=asked.department,
-        broker=reach(given).field_mqtt_url,
+        broker=broker_for(given, asked.gateway),
         user=asked.gateway,
         credential=None,
         ca=None,

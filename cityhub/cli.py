@@ -56,6 +56,11 @@ COMMANDS = (
     Command("zone", "zone:app", "Zones: import and check GeoJSON."),
     Command("rule", "rule:app", "Rules: check them, try them on the past, prove what they did."),
     Command(
+        "doctor",
+        "doctor:doctor",
+        "Look at broker, database, hub, API, clock, disk, certificates and devices; say the next step for each.",
+    ),
+    Command(
         "ledger",
         "ledger:ledger",
         "Print what became of every reading: received = stored + duplicate + quarantined + rejected.",

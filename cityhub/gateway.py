@@ -13,7 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import orjson
+
 from cityhub.settings import OperatorError
+from edge import credential as edge_credential
 from edge.journal import WhenFull
 from edge.link import Address, AddressError
 
@@ -289,10 +292,13 @@ def _key(table: Table) -> bytes | None:
     return key or None
 
 
-def credential(plan: Gateway, environment: Mapping[str, str]) -> str:
-    """The password for the broker: from its file, which is the owner's alone, or from the environment; or none."""
+def credential(plan: Gateway, environment: Mapping[str, str]) -> tuple[str, str]:
+    """User and password for the broker: from a file that is the owner's alone, or from the environment; or none.
+
+    The file holds the password, or what the gateway was given when it was enrolled (edge.credential).
+    """
     if plan.credential is None:
-        return environment.get(CREDENTIAL, "")
+        return plan.user, environment.get(CREDENTIAL, "")
     path = plan.credential
     if not path.is_absolute():  # systemd's LoadCredential= lays it there
         path = Path(environment.get("CREDENTIALS_DIRECTORY", ".")) / path
@@ -307,4 +313,10 @@ def credential(plan: Gateway, environment: Mapping[str, str]) -> str:
         ) from error
     if mode & (stat.S_IRWXG | stat.S_IRWXO) and os.geteuid() in {path.stat().st_uid, 0}:
         raise OperatorError(f"others may read the credential {path}", f"chmod 600 {path}")
-    return text
+    if not text.startswith("{"):
+        return plan.user, text
+    try:
+        enrolled = edge_credential.read(orjson.loads(text))
+    except ValueError as error:
+        raise OperatorError(f"{path} holds no credential: {error}", "enrol the gateway anew") from error
+    return enrolled.user, enrolled.password

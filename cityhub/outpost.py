@@ -220,8 +220,10 @@ class Outpost:
 def address(plan: Gateway, environment: Mapping[str, str]) -> Address:
     """The broker with our name and password; raises OperatorError."""
     found = Address(plan.broker, plan.ca)
-    if found.password is None and (password := credential(plan, environment)):
-        found.user, found.password = plan.user, password
+    if found.password is None:
+        user, password = credential(plan, environment)
+        if password:
+            found.user, found.password = user, password
     try:
         found.context()
     except OSError as error:

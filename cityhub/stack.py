@@ -11,7 +11,8 @@ from pathlib import Path
 
 import psycopg
 
-from cityhub.addresses import Addresses, noted
+from cityhub.addresses import Addresses, noted, without_credential
+from cityhub.gatekeeper import Gatekeeper
 from cityhub.migrate import migrate
 from cityhub.processes import Child, command
 from cityhub.services import start_broker, start_database
@@ -28,6 +29,7 @@ def services(settings: Settings, say: Say) -> Iterator[Addresses]:
     with ExitStack() as stack:
         database_url, mqtt_url, field_url = settings.database_url, settings.mqtt_url, settings.field_mqtt_url
         broker_name = database_name = warning = ""
+        client_id, broker = settings.mqtt_client_id, None
         if not database_url:
             say("starting the private database")
             database = start_database(settings.home, progress=say)
@@ -40,11 +42,24 @@ def services(settings: Settings, say: Say) -> Iterator[Addresses]:
             say("starting the private broker")
             broker = start_broker(settings.home, progress=say)
             stack.callback(broker.stop)
-            mqtt_url, field_url, broker_name = broker.url, broker.field_url, broker.version
+            mqtt_url, field_url, broker_name = broker.url, broker.device_url, broker.version
+            client_id = broker.client_id
         prepare(database_url, settings, say)
         with psycopg.connect(database_url, autocommit=True) as connection:
             enrol_hub(connection)
-        found = Addresses(database_url, mqtt_url, field_url or mqtt_url, broker_name, database_name, warning)
+        if broker is not None:
+            gatekeeper = Gatekeeper(database_url, broker.admit)
+            gatekeeper.start()
+            stack.callback(gatekeeper.close)
+        found = Addresses(
+            database_url,
+            mqtt_url,
+            field_url or without_credential(mqtt_url),
+            client_id,
+            broker_name,
+            database_name,
+            warning,
+        )
         note = noted(settings)
         note.parent.mkdir(parents=True, exist_ok=True)
         with open(note, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
