@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import UnionType
@@ -11,7 +11,7 @@ from typing import Any, Protocol, get_args, get_origin, get_type_hints
 
 from cityhub.gateway import KINDS, POLLERS, DriverPlan, Mistake
 from cityhub.settings import OperatorError
-from edge.drivers.conversation import Ask, Conversation, Watch
+from edge.drivers.conversation import Ask, Watch
 from edge.drivers.dialogue import Dialogue, MakeDialogue
 from edge.drivers.line import Bridge, Line, SerialPort
 from edge.drivers.listener import Accept, Listener
@@ -21,6 +21,9 @@ CLOCKS: dict[str, Callable[[str], Ask]] = {
     "sl651": lambda station: lambda dialogue: dialogue.ask(station.upper(), SET_CLOCK),
 }
 """How the stations of a kind are told the time, where they can be."""
+
+OURS = {"stations", "name", "accept", "place", "watch"}
+"""What a constructor is given by us, not by the file."""
 
 EXTRAS = {"serial", "pymodbus", "nacl", "yaml"}
 
@@ -44,7 +47,7 @@ class Driver(Protocol):
     def order(self, station: str, ask: Ask) -> bool:
         """Have a station be asked something; False where it is not connected."""
 
-    def links(self) -> list[Conversation]:
+    def links(self) -> Sequence[object]:
         """The links that are open."""
 
     def as_status(self) -> dict[str, Any]:
@@ -55,7 +58,9 @@ def make(plan: DriverPlan, accept: Accept, watch: Watch) -> Driver:
     """The driver of a plan, not yet started; raises OperatorError where it cannot be had."""
     made = _loaded(plan)
     if plan.kind in POLLERS:
-        poller: Driver = made(plan.name, accept, _port(plan), **_arguments(plan, made), watch=watch)
+        # Loaded by its kind: what it needs comes with the extra "edge".
+        place = import_module(made.__module__).Place(plan.host, plan.port, plan.device, plan.baud, plan.frame)
+        poller: Driver = made(plan.name, accept, place, **_arguments(plan, made), watch=watch)
         return poller
     dialogue = _dialogue(plan, made)
     if plan.way != "listen":
@@ -139,11 +144,7 @@ def _arguments(plan: DriverPlan, made: Callable[..., Any]) -> dict[str, Any]:
         arguments["stations"] = dict(plan.stations)
     elif plan.stations:
         raise OperatorError(f"{plan.kind} has no stations: they name themselves", "leave its stations out")
-    options = {
-        name: each
-        for name, each in taken.items()
-        if name not in {"stations", "name", "accept", "opened", "watch"}
-    }
+    options = {name: each for name, each in taken.items() if name not in OURS and not name.startswith("on_")}
     for name, value in plan.options.items():
         if name not in options:
             raise OperatorError(

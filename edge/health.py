@@ -13,7 +13,6 @@ import structlog
 
 from edge import clock
 from edge.agent import Agent
-from edge.drivers.conversation import Conversation
 from edge.journal import JournalBroken, JournalFull
 from edge.notes import Notes
 from edge.reading import now_us
@@ -31,7 +30,7 @@ class Driver(Protocol):
     def refused(self) -> int:
         """Frames that said nothing."""
 
-    def links(self) -> list[Conversation]:
+    def links(self) -> Sequence[object]:
         """The links that are open."""
 
 

@@ -24,6 +24,7 @@ FORMATS = {
     "columnar": "ingest.explain:columnar",
     "chirpstack": "ingest.sources.explain:chirpstack",
     "sl651": "edge.protocols.sl651.explain:frames",
+    "modbus": "edge.protocols.modbus.explain:explain",
     "hj212": "edge.protocols.hj212.explain:explain",
 }
 """Where each format is explained; loaded when it is asked for, so that a gateway can decode without the hub's parts."""
