@@ -59,6 +59,20 @@ EDGE_METRICS = {
         unit="1", quantity="accepted batches that the edge journal has lost", interval_s=60
     ),
     "edge-dropped": Metric(unit="1", quantity="readings dropped because the journal was full", interval_s=60),
+    "edge-rejected": Metric(unit="1", quantity="frames that the edge's drivers could not take", interval_s=60),
+    "edge-suppressed": Metric(
+        unit="1", quantity="readings that report by exception has held back", interval_s=60
+    ),
+    "edge-links": Metric(unit="1", quantity="links of the field that are open", interval_s=60),
+    "edge-disk-free": Metric(unit="MB", quantity="room on the disk under the edge journal", interval_s=60),
+    "edge-memory": Metric(unit="MB", quantity="resident memory of the edge agent", interval_s=60),
+    "edge-cpu": Metric(unit="%", quantity="work of the edge agent, of one core", interval_s=60),
+    "edge-clock-synchronised": Metric(
+        unit="1", quantity="whether the gateway's clock is kept right (1) or not (0)", interval_s=60
+    ),
+    "edge-clock-offset": Metric(
+        unit="s", quantity="what the gateway's clock is still to be corrected by", interval_s=60
+    ),
 }
 HUB_METRICS = {
     "over-quota": Metric(unit="1", quantity="messages beyond the quota, refused", interval_s=10),

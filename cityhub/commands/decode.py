@@ -24,6 +24,7 @@ FORMATS = {
     "columnar": "ingest.explain:columnar",
     "chirpstack": "ingest.sources.explain:chirpstack",
     "sl651": "edge.protocols.sl651.explain:frames",
+    "modbus": "edge.protocols.modbus.explain:explain",
     "hj212": "edge.protocols.hj212.explain:explain",
     "sl427": "edge.protocols.sl427.explain:explain",
 }
