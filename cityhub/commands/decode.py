@@ -22,6 +22,7 @@ FORMATS = {
     "json": "ingest.explain:json",
     "senml": "ingest.explain:senml",
     "columnar": "ingest.explain:columnar",
+    "sparkplug": "ingest.sources.sparkplug.explain:explain",
 }
 """Where each format is explained; loaded when it is asked for, so that a gateway can decode without the hub's parts."""
 
