@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import structlog
@@ -32,10 +32,12 @@ class Inbox:
     """One subscriber with a stable name and a lasting session: what it has not acknowledged comes again.
 
     `is_connected()` says yes while paho's thread is dead, so a canary that we send to ourselves is the watchdog.
+    `filters` are the topics of foreign platforms, taken in the same way as the city's own.
     """
 
-    def __init__(self, broker: str, client_id: str) -> None:
+    def __init__(self, broker: str, client_id: str, filters: Sequence[str] = ()) -> None:
         self._address, self._client_id = Address(broker), client_id
+        self._filters = [(topic, 1) for topic in (TELEMETRY, *filters)]
         self._canary = f"city/v1/hub/{client_id}/canary".encode()
         self._waiting: deque[Message] = deque()
         self._arrived = threading.Event()
@@ -151,7 +153,7 @@ class Inbox:
         if reason.is_failure:
             log.error("broker refuses us", broker=str(self._address), reason=str(reason))
             return
-        client.subscribe([(TELEMETRY, 1), (self._canary.decode(), 0), (BROKER_DROPPED.decode(), 0)])
+        client.subscribe([*self._filters, (self._canary.decode(), 0), (BROKER_DROPPED.decode(), 0)])
         self.connected = True
 
     def _on_disconnect(
