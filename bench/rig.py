@@ -127,7 +127,7 @@ def rig(say: Say) -> Iterator[Rig]:
         stack.callback(shutil.rmtree, home, ignore_errors=True)
         database = start_database(home, progress=say)
         stack.callback(database.stop)
-        broker = start_broker(home, progress=say)
+        broker = start_broker(home, progress=say, any_device=True)
         stack.callback(broker.stop)
         migrate(database.url, say)
         connection = stack.enter_context(psycopg.connect(database.url, autocommit=True))

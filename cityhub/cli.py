@@ -16,6 +16,7 @@ from cityhub.commands import (
     decode,
     demo,
     device,
+    doctor,
     field,
     ledger,
     replay,
@@ -52,6 +53,7 @@ app.command("decode")(decode.decode)
 app.add_typer(device.app, name="device")
 app.add_typer(zone.app, name="zone")
 app.add_typer(rule.app, name="rule")
+app.command("doctor")(doctor.doctor)
 app.command("ledger")(ledger.ledger)
 app.add_typer(account.app, name="account")
 app.command("bench")(bench.bench)

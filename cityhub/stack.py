@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 
+from cityhub.gatekeeper import Gatekeeper
 from cityhub.migrate import migrate
 from cityhub.processes import Child, command
 from cityhub.services import start_broker, start_database
@@ -23,11 +24,15 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where the parts of a running hub are; holds passwords, so its file is the owner's alone."""
+    """Where the parts of a running hub are; holds passwords, so its file is the owner's alone.
+
+    `field_mqtt_url` is where devices connect; on the private broker it holds no credential, for each device has its own.
+    """
 
     database_url: str
     mqtt_url: str
     field_mqtt_url: str
+    client_id: str = "cityhub"
     broker: str = ""
     database: str = ""
     warning: str = ""
@@ -39,6 +44,7 @@ class Addresses:
             **as_environment(settings),
             "CITYHUB_DATABASE_URL": self.database_url,
             "CITYHUB_MQTT_URL": self.mqtt_url,
+            "CITYHUB_MQTT_CLIENT_ID": self.client_id,
             "CITYHUB_FIELD_MQTT_URL": self.field_mqtt_url,
         }
 
@@ -47,7 +53,10 @@ def reach(settings: Settings) -> Addresses:
     """The addresses of configured services, or of the private ones that run now; raises OperatorError."""
     if settings.database_url and settings.mqtt_url:
         return Addresses(
-            settings.database_url, settings.mqtt_url, settings.field_mqtt_url or settings.mqtt_url
+            settings.database_url,
+            settings.mqtt_url,
+            settings.field_mqtt_url or without_credential(settings.mqtt_url),
+            settings.mqtt_client_id,
         )
     try:
         return Addresses(**json.loads(_noted(settings).read_text()))
@@ -64,6 +73,7 @@ def services(settings: Settings, say: Say) -> Iterator[Addresses]:
     with ExitStack() as stack:
         database_url, mqtt_url, field_url = settings.database_url, settings.mqtt_url, settings.field_mqtt_url
         broker_name = database_name = warning = ""
+        client_id, broker = settings.mqtt_client_id, None
         if not database_url:
             say("starting the private database")
             database = start_database(settings.home, progress=say)
@@ -76,17 +86,36 @@ def services(settings: Settings, say: Say) -> Iterator[Addresses]:
             say("starting the private broker")
             broker = start_broker(settings.home, progress=say)
             stack.callback(broker.stop)
-            mqtt_url, field_url, broker_name = broker.url, broker.field_url, broker.version
+            mqtt_url, field_url, broker_name = broker.url, broker.device_url, broker.version
+            client_id = broker.client_id
         prepare(database_url, settings, say)
         with psycopg.connect(database_url, autocommit=True) as connection:
             enrol_hub(connection)
-        found = Addresses(database_url, mqtt_url, field_url or mqtt_url, broker_name, database_name, warning)
+        if broker is not None:
+            gatekeeper = Gatekeeper(database_url, broker.admit)
+            gatekeeper.start()
+            stack.callback(gatekeeper.close)
+        found = Addresses(
+            database_url,
+            mqtt_url,
+            field_url or without_credential(mqtt_url),
+            client_id,
+            broker_name,
+            database_name,
+            warning,
+        )
         note = _noted(settings)
         note.parent.mkdir(parents=True, exist_ok=True)
         with open(note, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
             json.dump(asdict(found), file)
         stack.callback(note.unlink, missing_ok=True)
         yield found
+
+
+def without_credential(url: str) -> str:
+    """The address of a broker without who may enter."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
 
 
 def prepare(database_url: str, settings: Settings, say: Say) -> None:

@@ -23,6 +23,7 @@ FORMATS = {
     "senml": "ingest.explain:senml",
     "columnar": "ingest.explain:columnar",
     "sparkplug": "ingest.sources.sparkplug.explain:explain",
+    "chirpstack": "ingest.sources.explain:chirpstack",
 }
 """Where each format is explained; loaded when it is asked for, so that a gateway can decode without the hub's parts."""
 
@@ -64,5 +65,12 @@ def _bytes(payload: str) -> bytes:
     try:
         return binascii.unhexlify("".join(payload.split()))
     except (binascii.Error, ValueError):
-        path = Path(payload) if len(payload) < 4096 and "\0" not in payload else None  # noqa: PLR2004 -- PATH_MAX
-        return path.read_bytes() if path and path.is_file() else payload.encode()
+        return Path(payload).read_bytes() if _is_file(payload) else payload.encode()
+
+
+def _is_file(text: str) -> bool:
+    """Whether a text is a file's path; one that no path may be (too long, or with NUL) is none."""
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):
+        return False

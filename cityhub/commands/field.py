@@ -13,8 +13,8 @@ import typer
 
 from cityhub.commands.options import Config, settings
 from cityhub.commands.up import stop_on_signals
+from cityhub.keys import broker_for
 from cityhub.settings import OperatorError
-from cityhub.stack import reach
 from edge.agent import Agent
 from edge.drivers.jsonlines import JsonLines
 from edge.health import Health
@@ -60,7 +60,7 @@ def run_edge(
     stopping = stop_on_signals()
     agent = Agent(
         given.home / "edge" / gateway,
-        reach(given).field_mqtt_url,
+        broker_for(given, gateway),
         department,
         gateway,
         limit_bytes=journal_mb << 20,

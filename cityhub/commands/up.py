@@ -65,6 +65,7 @@ def hub(config: Config = None) -> None:
     plan = Plan(
         found.database_url,
         found.mqtt_url,
+        client_id=found.client_id,
         rule_folders=folders,
         days=days_of(given.time_zone),
         webhook_url=given.webhook_url,
