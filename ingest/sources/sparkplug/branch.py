@@ -189,7 +189,7 @@ def _samples(known: Known, metric: Metric, at: int) -> list[Sample]:
     known.width = max(known.width, len(found))
     return [
         (names.metric_name(f"{known.name}/{place}"), at, float(value), known.unit)
-        for place, value in enumerate(found)
+        for place, value in enumerate(found, 1)
     ]
 
 
@@ -197,4 +197,4 @@ def _spread(known: Known) -> list[str]:
     """The names of all that a metric measures: those of the elements of an array."""
     if known.datatype in values.NUMBERS:
         return [known.metric or ""]
-    return [names.metric_name(f"{known.name}/{place}") for place in range(known.width)]
+    return [names.metric_name(f"{known.name}/{place}") for place in range(1, known.width + 1)]

@@ -48,22 +48,27 @@ class Connection(Intake):
 
 
 class Host:
-    """One host application with its id. `offer` takes what edge nodes publish, `waiting` says how much of it waits."""
+    """One host application with its id, and its connection with a name that nothing else at the broker may have.
+
+    `offer` takes what edge nodes publish, `waiting` says how much of it waits.
+    """
 
     def __init__(
         self,
         broker: str,
         host_id: str,
+        client_id: str,
         source: Sparkplug,
         offer: Callable[[Message], None],
         waiting: Callable[[], int],
     ) -> None:
         self._address, self._source = Address(broker), source
-        self._client_id = f"{host_id}-sparkplug"
+        self._client_id = client_id
         self._topic = f"{NAMESPACE}/{STATE}/{host_id}"
         self._offer, self._waiting = offer, waiting
         self._client: Connection | None = None
-        self._closing = self._missed = False
+        self._closing = False
+        self._back_us = 0  # when we were connected anew, until the source knows
         self._lost_at = 0.0
         self.online = False
         self.shed = 0  # messages, since the start, because too many waited
@@ -86,9 +91,9 @@ class Host:
 
     def watch(self, now: int) -> None:
         """Call once a second or so, from the thread that reads: asks for births, and mends a connection that is dead."""
-        if self._missed:
-            self._missed = False
-            self._source.missed(now)
+        if self._back_us:
+            back_us, self._back_us = self._back_us, 0
+            self._source.missed(back_us, now)
         if self.online and self._client is not None:
             for node in self._source.tick(now):
                 self._client.publish(command_topic(node), rebirth(now // 1000), qos=0, retain=False)
@@ -142,7 +147,7 @@ class Host:
             log.error("broker refuses our subscriptions, not online as Sparkplug host", reasons=refused)
             return
         self._say_online(client)
-        self.online = self._missed = True
+        self._back_us, self.online = now_us(), True
 
     def _on_disconnect(
         self, _client: Client, _data: object, _flags: object, reason: Any, _properties: object

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 
-LONGEST = 64
-_OTHER = re.compile(r"[^a-z0-9]+")
-# What is left unsaid when only ASCII letters and digits are kept: then a digest tells two such names apart.
+from ingest.sources import naming
+
+LONGEST = 60  # leaves a digest its place in the 64 characters of a metric
+# What only ASCII letters and digits leave unsaid.
 _UNSAID = re.compile(r"[^\x00-\x7f]")
 
 # How engineers write the units of a city's instruments, and UCUM's way. A unit that is not here is not passed on:
@@ -30,16 +31,17 @@ CASED = {"V", "mV", "kV", "A", "mA", "W", "mW", "kW", "MW", "Wh", "kWh", "K"}
 
 
 def metric_name(name: str) -> str:
-    """The hub's name of a metric: lower case, every run of other characters than a-z and 0-9 one hyphen.
+    """The hub's name of a metric: that of any platform's field (ingest/sources/naming.py), `/` being one more separator.
 
-    "Temperature/Inlet" is temperature-inlet, "PM2.5" is pm2-5. A name that has more than ASCII, nothing else or more
-    than 64 characters ends in eight hexadecimal digits of its BLAKE2s digest, so that two such names stay two.
+    "Temperature/Inlet" is temperature-inlet, "PM2.5" is pm2-5, "waterLevel" is water-level. Where characters outside
+    ASCII, or more than 60 characters, would be lost, eight hexadecimal digits of the name's BLAKE2s digest end it, so
+    that two such names stay two.
     """
-    plain = _OTHER.sub("-", name.lower()).strip("-")
+    plain = naming.metric(name)
     if plain and len(plain) <= LONGEST and not _UNSAID.search(name):
         return plain
     digest = hashlib.blake2s(name.encode("utf-8", "replace"), digest_size=4).hexdigest()
-    return f"{plain[: LONGEST - 9].strip('-') or 'metric'}-{digest}"
+    return f"{plain[:50].strip('-') or 'metric'}-{digest}"
 
 
 def unit(written: str) -> str | None:

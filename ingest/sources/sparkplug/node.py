@@ -35,7 +35,7 @@ class Node:
         self.held: list[Heard] = []
         self.holds = 0  # bytes, of the messages that are held
         self.wants_birth = ""  # why
-        self.heard_us = 0
+        self.heard_us = self.born_us = 0
         self.metrics = 0  # that it has declared
         self._births_due = False  # the births of its devices are still to come
 
@@ -115,7 +115,7 @@ class Node:
             branch.current = False  # until it is declared anew
         seq = heard.payload.seq
         self.order, self._births_due = Order(seq if seq is not None and seq < ROUND else 0), True
-        self.bdseq, self.wants_birth = _bdseq(heard.payload), ""
+        self.bdseq, self.wants_birth, self.born_us = _bdseq(heard.payload), "", heard.arrived_us
         said = self._birth(heard)
         if seq is None or seq >= ROUND:
             said[0].notes.append(f"birth with seq {seq}: none of 0 to 255, taken as 0")

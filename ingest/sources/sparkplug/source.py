@@ -92,9 +92,9 @@ class Sparkplug:
         for address in nodes:
             self._rebirths.want(address, now_us)
 
-    def missed(self, now_us: int) -> None:
-        """The hub was away from the broker: anything may have happened, deaths too."""
-        self.ask((node.address for node in self._nodes.values()), now_us)
+    def missed(self, until_us: int, now_us: int) -> None:
+        """The hub was away from the broker until then: anything may have happened, deaths too."""
+        self.ask((node.address for node in self._nodes.values() if node.born_us < until_us), now_us)
 
     def tick(self, now_us: int) -> list[str]:
         """Call once a second or so: the edge nodes (group/edge) that are to be asked for a rebirth now."""

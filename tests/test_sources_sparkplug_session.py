@@ -413,10 +413,10 @@ def test_members_of_a_template_are_metrics_under_its_name() -> None:
 def test_an_array_of_numbers_is_a_series_for_each_place_and_all_are_stale_after_death() -> None:
     field = Field()
     said = field.born(metric("Lanes", "Int8Array", bytes.fromhex("E97B"), alias=1))
-    assert values(said) == {f"{NODE}:online": 1.0, f"{NODE}:lanes-0": -23.0, f"{NODE}:lanes-1": 123.0}
+    assert values(said) == {f"{NODE}:online": 1.0, f"{NODE}:lanes-1": -23.0, f"{NODE}:lanes-2": 123.0}
     dead = values(field.send("NDEATH", ndeath(0)))
-    assert math.isnan(dead[f"{NODE}:lanes-0"])
     assert math.isnan(dead[f"{NODE}:lanes-1"])
+    assert math.isnan(dead[f"{NODE}:lanes-2"])
 
 
 def test_a_long_array_is_noted() -> None:
@@ -500,9 +500,12 @@ def test_who_is_born_and_at_once_gives_cause_again_waits_longer_each_time() -> N
     assert len(times) <= 8
 
 
-def test_after_the_hub_was_away_all_nodes_are_asked() -> None:
+def test_after_the_hub_was_away_the_nodes_are_asked_that_were_not_born_since() -> None:
     field = started()
-    field.source.missed(field.now_us)
+    back_us = field.now_us
+    field.now_us += S
+    field.born(LEVEL, node="city/new")
+    field.source.missed(back_us, field.now_us)
     assert field.later(1) == [NODE]
 
 
