@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from sparkplug_wire import REBIRTH, metric, nbirth, ndeath, payload
 
 from cityhub.services import Broker, start_broker
-from edge.link import MQTT_5, Address, dialect
+from edge.link import Address
 from edge.reading import now_us
 from ingest.inbox import Inbox
 from ingest.message import OURS, Message
@@ -202,17 +203,61 @@ def test_the_death_of_the_host_before_does_not_keep_the_next_offline(broker: Bro
             eventually(lambda: states(watcher)[-1]["online"], "the birth")
 
 
+CONNACKS = {5: b"\x20\x03\x00\x00\x00", 4: b"\x20\x02\x00\x01"}
+
+
+@pytest.mark.parametrize("version", CONNACKS)
+def test_the_very_bytes_of_the_connect_ask_for_a_clean_session_and_carry_the_will(version: int) -> None:
+    caught: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            for take in (False, True):  # the probe, that asks which MQTT is spoken; then the client
+                connection, _ = listener.accept()
+                with connection:
+                    said = connection.recv(1000)
+                    caught.extend([said] if take else [])
+                    connection.sendall(CONNACKS[version])
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        url = f"mqtt://127.0.0.1:{listener.getsockname()[1]}"
+        host = Host(url, "hall", "hall-sparkplug", Sparkplug(), lambda _: None, lambda: 0)
+        before = now_us() // 1000
+        host.start()
+        thread.join(PATIENCE_S)
+        host.close()
+    (connect,) = caught
+    # Fixed header of two bytes, protocol name, version, flags (MQTT 3.1.1 and 5, section 3.1.2).
+    assert connect[4:9] == b"MQTT" + bytes([version])
+    flags = connect[9]
+    assert flags & 0x02  # Clean Session, Clean Start
+    assert flags & 0x04  # a will
+    assert flags >> 3 & 3 == 1  # of QoS 1
+    assert flags & 0x20  # retained
+    rest = connect[12:]
+    if version == 5:
+        length, properties = rest[0], rest[1 : 1 + rest[0]]
+        assert properties[:5] == b"\x11\x00\x00\x00\x00"  # Session Expiry Interval 0
+        rest = rest[1 + length :]
+    client_id, rest = field(rest)
+    assert client_id == b"hall-sparkplug"
+    topic, rest = field(rest[1:] if version == 5 else rest)  # no properties of the will
+    will, _ = field(rest)
+    assert topic == STATE.encode()
+    at = json.loads(will)["timestamp"]
+    assert will == state(online=False, time_ms=at)
+    assert before <= at <= now_us() // 1000
+
+
+def field(content: bytes) -> tuple[bytes, bytes]:
+    """A field that begins with its length in two bytes, and what follows it."""
+    end = 2 + int.from_bytes(content[:2], "big")
+    return content[2:end], content[end:]
+
+
 @on_both_brokers
 def test_the_session_is_clean_and_leaves_nothing_at_the_broker(broker: Broker) -> None:
-    with Hall(broker) as hall:
-        client = hall.host._client
-        assert client is not None
-        if dialect(Address(broker.url)) == MQTT_5:
-            assert client._clean_start is True
-            assert client._connect_properties is not None
-            assert client._connect_properties.json()["SessionExpiryInterval"] == 0
-        else:
-            assert client._clean_session
     with watching(broker) as watcher:  # what is said while we are away
         watcher.say("spBv1.0/city/NDEATH/pump-7", ndeath(0), qos=1)
         eventually(lambda: watcher.on("spBv1.0/city/NDEATH/pump-7"), "the death")
