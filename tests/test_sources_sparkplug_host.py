@@ -203,51 +203,100 @@ def test_the_death_of_the_host_before_does_not_keep_the_next_offline(broker: Bro
             eventually(lambda: states(watcher)[-1]["online"], "the birth")
 
 
+CONNECT, PUBLISH_1_RETAINED, SUBSCRIBE, DISCONNECT = 0x10, 0x33, 0x82, 0xE0
 CONNACKS = {5: b"\x20\x03\x00\x00\x00", 4: b"\x20\x02\x00\x01"}
 
 
+class Notary:
+    """A broker that answers what must be answered, and keeps every packet as it came."""
+
+    def __init__(self, version: int) -> None:
+        self.packets: list[tuple[int, bytes]] = []
+        self._version = version
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"mqtt://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        probe, _ = self._listener.accept()  # asks which MQTT is spoken here
+        with probe:
+            probe.recv(1000)
+            probe.sendall(CONNACKS[self._version])
+        host, _ = self._listener.accept()
+        with host, host.makefile("rb") as stream:
+            while command := stream.read(1):
+                length = shift = 0
+                while (byte := stream.read(1)[0]) & 0x80:
+                    length, shift = length | (byte & 0x7F) << shift, shift + 7
+                content = stream.read(length | byte << shift)
+                self.packets.append((command[0], content))
+                host.sendall(self._answer(command[0], content))
+
+    def _answer(self, command: int, content: bytes) -> bytes:
+        five = b"\x00" if self._version == 5 else b""  # no properties
+        if command == CONNECT:
+            return b"\x20" + bytes([2 + len(five)]) + b"\x00\x00" + five
+        if command == SUBSCRIBE:
+            granted = content[:2] + five + bytes([1] * content.count(b"spBv1.0/"))
+            return b"\x90" + bytes([len(granted)]) + granted
+        return b"\x40\x02" + field(content)[1][:2] if command == PUBLISH_1_RETAINED else b""
+
+    def close(self) -> None:
+        self._thread.join(PATIENCE_S)
+        self._listener.close()
+
+
 @pytest.mark.parametrize("version", CONNACKS)
-def test_the_very_bytes_of_the_connect_ask_for_a_clean_session_and_carry_the_will(version: int) -> None:
-    caught: list[bytes] = []
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+def test_every_packet_of_a_host_is_the_standards_from_connect_to_disconnect(version: int) -> None:
+    notary = Notary(version)
+    host = Host(notary.url, "hall", "hall-sparkplug", Sparkplug(), lambda _: None, lambda: 0)
+    before = now_us() // 1000
+    host.start()
+    eventually(lambda: host.online, "the birth")
+    host.close()
+    notary.close()
+    after = now_us() // 1000
+    assert [command for command, _ in notary.packets] == [
+        CONNECT, SUBSCRIBE, PUBLISH_1_RETAINED, PUBLISH_1_RETAINED, DISCONNECT,
+    ]  # fmt: skip
+    connect, subscribe, birth, death, _ = (content for _, content in notary.packets)
 
-        def answer() -> None:
-            for take in (False, True):  # the probe, that asks which MQTT is spoken; then the client
-                connection, _ = listener.accept()
-                with connection:
-                    said = connection.recv(1000)
-                    caught.extend([said] if take else [])
-                    connection.sendall(CONNACKS[version])
-
-        thread = threading.Thread(target=answer, daemon=True)
-        thread.start()
-        url = f"mqtt://127.0.0.1:{listener.getsockname()[1]}"
-        host = Host(url, "hall", "hall-sparkplug", Sparkplug(), lambda _: None, lambda: 0)
-        before = now_us() // 1000
-        host.start()
-        thread.join(PATIENCE_S)
-        host.close()
-    (connect,) = caught
-    # Fixed header of two bytes, protocol name, version, flags (MQTT 3.1.1 and 5, section 3.1.2).
-    assert connect[4:9] == b"MQTT" + bytes([version])
-    flags = connect[9]
+    # Protocol name, version, flags, keep-alive (MQTT 3.1.1 and 5, section 3.1.2).
+    assert connect[2:7] == b"MQTT" + bytes([version])
+    flags = connect[7]
     assert flags & 0x02  # Clean Session, Clean Start
     assert flags & 0x04  # a will
     assert flags >> 3 & 3 == 1  # of QoS 1
     assert flags & 0x20  # retained
-    rest = connect[12:]
+    rest = connect[10:]
     if version == 5:
-        length, properties = rest[0], rest[1 : 1 + rest[0]]
+        properties, rest = rest[1 : 1 + rest[0]], rest[1 + rest[0] :]
         assert properties[:5] == b"\x11\x00\x00\x00\x00"  # Session Expiry Interval 0
-        rest = rest[1 + length :]
     client_id, rest = field(rest)
     assert client_id == b"hall-sparkplug"
     topic, rest = field(rest[1:] if version == 5 else rest)  # no properties of the will
     will, _ = field(rest)
     assert topic == STATE.encode()
     at = json.loads(will)["timestamp"]
-    assert will == state(online=False, time_ms=at)
-    assert before <= at <= now_us() // 1000
+    assert json.loads(will) == {"online": False, "timestamp": at}
+    assert before <= at <= after
+
+    wanted, rest = [], subscribe[3:] if version == 5 else subscribe[2:]
+    while rest:
+        one, rest = field(rest)
+        wanted.append((one.decode(), rest[0] & 3))
+        rest = rest[1:]
+    assert wanted == [(STATE, 1), *((one, 1) for one in Sparkplug.filters)]
+
+    said = []
+    for publish in (birth, death):
+        topic, rest = field(publish)
+        assert topic == STATE.encode()
+        said.append(json.loads(rest[3:] if version == 5 else rest[2:]))
+    assert said[0] == {"online": True, "timestamp": at}
+    assert said[1] == {"online": False, "timestamp": said[1]["timestamp"]}
+    assert at <= said[1]["timestamp"] <= after
 
 
 def field(content: bytes) -> tuple[bytes, bytes]:

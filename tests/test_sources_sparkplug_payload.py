@@ -349,28 +349,62 @@ def life() -> list[tuple[str, bytes]]:
     ]
 
 
-def damaged(content: bytes, others: list[bytes], dice: random.Random) -> bytes:
-    made = bytearray(content)
-    for _ in range(dice.randint(1, 5)):
-        at, length = dice.randrange(len(made) + 1), dice.randint(1, 12)
-        match dice.randrange(7):
-            case 0 if at < len(made):
-                made[at] ^= 1 << dice.randrange(8)
-            case 1:
-                del made[at : at + length]
+def invented(dice: random.Random, depth: int = 0) -> bytes:
+    """A metric whose frame is sound, and whose fields are anything: what byte damage seldom leaves whole."""
+    made = b""
+    for _ in range(dice.randint(0, 8)):
+        number = dice.choice([1, 2, 2, 3, 4, 4, 4, *range(5, 21)])
+        match dice.randrange(6):
+            case 0 | 1:
+                made += whole(
+                    number,
+                    dice.choice([0, 1, dice.randrange(40), dice.getrandbits(32), dice.getrandbits(64)]),
+                )
             case 2:
-                made[at:at] = dice.randbytes(length)
+                made += chunk(
+                    number, dice.choice([b"Level", b"bdSeq", b"", dice.randbytes(9), b"\x05\0\0\0\xff"])
+                )
             case 3:
-                made[at:at] = made[at : at + length] * dice.randint(1, 40)
+                made += wire.double(number, dice.choice([1.5, float("nan"), float("inf"), -0.0, 1e308]))
+            case 4:
+                made += wire.single(number, dice.choice([1.5, float("nan"), float("-inf")]))
+            case _ if depth < 6:
+                inner = [invented(dice, depth + 1) for _ in range(dice.randint(0, 3))]
+                made += chunk(
+                    dice.choice([9, 17, 18]), b"".join(chunk(dice.randint(1, 5), one) for one in inner)
+                )
+    return made
+
+
+def damaged(content: bytes, others: list[bytes], dice: random.Random) -> bytes:
+    if dice.random() < 0.6:
+        made = chunk(2, invented(dice)) * dice.choice([1, 1, 2]) + content + chunk(2, invented(dice))
+        return made + (
+            whole(dice.choice([1, 3]), dice.getrandbits(dice.choice([3, 8, 9, 64])))
+            if dice.random() < 0.5
+            else b""
+        )
+    broken = bytearray(content)
+    for _ in range(dice.randint(1, 5)):
+        at, length = dice.randrange(len(broken) + 1), dice.randint(1, 12)
+        match dice.randrange(7):
+            case 0 if at < len(broken):
+                broken[at] ^= 1 << dice.randrange(8)
+            case 1:
+                del broken[at : at + length]
+            case 2:
+                broken[at:at] = dice.randbytes(length)
+            case 3:
+                broken[at:at] = broken[at : at + length] * dice.randint(1, 40)
             case 4:
                 other = dice.choice(others)
                 place = dice.randrange(len(other))
-                made[at:at] = other[place : place + 20]
+                broken[at:at] = other[place : place + 20]
             case 5:
-                made[at : at + length] = b"\xff" * 9 + b"\x01"
+                broken[at : at + length] = b"\xff" * 9 + b"\x01"
             case _:
-                del made[at:]
-    return bytes(made)
+                del broken[at:]
+    return bytes(broken)
 
 
 MUTATIONS = 1_000_000 if os.environ.get("CITYHUB_SOAK") else 4_000
