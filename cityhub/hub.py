@@ -21,6 +21,7 @@ from alerts.days import Days
 from alerts.notifier import Notice, Notifier
 from alerts.rule import LEVEL_NAMES
 from cityhub.kernels import Kernels
+from cityhub.sources import SOURCES
 from cityhub.topics import AlarmTopics
 from edge.reading import Rows, now_us
 from ingest import checkpoint, held, posted, quota, report, store
@@ -40,7 +41,6 @@ from ingest.records import from_us, write_archive, write_dead_letters, write_led
 from ingest.registry import Device, Registry, Series
 from ingest.session import Session, Stopped
 from ingest.slots import Slots
-from ingest.sources.said import Source
 from ingest.writer import Writer
 
 log = structlog.get_logger("cityhub.hub")
@@ -65,7 +65,7 @@ class Plan:
     webhook_secret: str = ""
     webhook_allow_private: bool = False
     client_id: str = "cityhub"
-    sources: tuple[Source, ...] = ()
+    sources: tuple[str, ...] = ()
     retention: Retention = field(default_factory=Retention)
     days: Days = field(default_factory=lambda: Days("Asia/Shanghai"))
     device_quota: Quota = quota.DEVICE
@@ -85,7 +85,7 @@ class Hub:
         self._registry, self._newest = Registry(self._look_again), Newest()
         self._kernels = Kernels(self._registry, self._newest, rulebook.load(*plan.rule_folders), plan.days)
         self._session = Session(plan.database_url, stopping, REGISTRY_CHANNEL)
-        foreign = Foreign(self._registry, plan.sources)
+        foreign = Foreign(self._registry, [SOURCES[name](self._registry) for name in plan.sources])
         self._inbox = Inbox(plan.mqtt_url, plan.client_id, foreign.filters)
         self._alarms = Alarms(["log", "topic", *(["webhook"] if plan.webhook_url else [])])
         self._slots = Slots(self._registry, self._create)

@@ -60,6 +60,9 @@ class Settings:
     webhook_secret: str = _setting("", "signs them (Standard Webhooks, base64 or text)")
     webhook_allow_private: bool = _setting(False, "allow a webhook inside a private network")
     time_zone: str = _setting("Asia/Shanghai", "the city's time zone (IANA name): its days are counted by it")
+    sources: str = _setting(
+        "chirpstack", "platforms and cameras to listen to on topics of their own; empty: none"
+    )
     rules: str = _setting("", "folder of rules (*.yaml), added to the shipped ones")
     profiles: str = _setting("", "folder of profiles (*.yaml), added to the shipped ones")
     device_messages_per_s: float = _setting(100.0, "quota of a device; its profile may state another one")

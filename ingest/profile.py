@@ -73,6 +73,7 @@ class Profile(Strict):
     metrics: dict[Key, Metric]
     derived: dict[Key, DerivedMetric] = Field(default_factory=dict)
     quota: Allowance | None = None
+    codec: str | None = None  # how the bytes of its LoRaWAN uplinks are read
 
     @property
     def all_metrics(self) -> dict[str, Metric]:
