@@ -17,6 +17,7 @@ class Said:
     address: str  # in the source's scheme: a devEui, group/edge/device, a topic prefix
     samples: list[Sample]
     notes: list[str] = field(default_factory=list)  # what of it could not be taken, and why
+    late: bool = False  # the source calls these samples history: stored, but they page nobody
 
 
 class Source(Protocol):
