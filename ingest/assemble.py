@@ -18,6 +18,7 @@ from ingest.batch import (
     bury_beyond_quota,
 )
 from ingest.clock import Clocks
+from ingest.counters import Counters
 from ingest.foreign import Foreign
 from ingest.judge import Judge
 from ingest.message import OURS, TELEMETRY, TOPIC, Message
@@ -43,10 +44,11 @@ class Assembler:
         clocks: Clocks,
         ask: Callable[[Rows], Seen],
         foreign: Foreign,
+        counters: Counters,
     ) -> None:
         self._registry, self._slots, self._quotas, self._foreign = registry, slots, quotas, foreign
         self._reader = Reader(registry, slots, foreign)
-        self._judge = Judge(registry, newest, clocks, ask)
+        self._judge = Judge(registry, newest, clocks, ask, counters)
         self._devices: dict[str, Device] = {}
         self._by_topic: dict[str, Device] = {}
 
