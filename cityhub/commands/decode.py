@@ -23,6 +23,7 @@ FORMATS = {
     "senml": "ingest.explain:senml",
     "columnar": "ingest.explain:columnar",
     "chirpstack": "ingest.sources.explain:chirpstack",
+    "thingsboard": "ingest.sources.explain:thingsboard",
 }
 """Where each format is explained; loaded when it is asked for, so that a gateway can decode without the hub's parts."""
 
