@@ -57,6 +57,7 @@ class Assembler:
 
         `taken_up` are the ids of these messages where they waited for their device's quota: it is theirs now.
         """
+        messages = self._foreign.discreet(messages)
         batch = Batch(messages, taken_up=taken_up or [])
         batch.arrived = np.array([message.arrived_us for message in messages], np.int64)
         batch.ledger.begin(messages[0].arrived_us)

@@ -24,6 +24,7 @@ FORMATS = {
     "columnar": "ingest.explain:columnar",
     "chirpstack": "ingest.sources.explain:chirpstack",
     "thingsboard": "ingest.sources.explain:thingsboard",
+    "frigate": "ingest.sources.explain:frigate",
 }
 """Where each format is explained; loaded when it is asked for, so that a gateway can decode without the hub's parts."""
 

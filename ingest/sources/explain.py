@@ -10,6 +10,7 @@ from edge.reading import now_us
 from edge.wire import Malformed
 from ingest.sources import document, naming, thingsboard_types
 from ingest.sources.chirpstack import MEASURABLE, ChirpStack
+from ingest.sources.frigate import Frigate
 from ingest.sources.said import Said
 from ingest.sources.shown import Explained, lines, readings, when
 from ingest.sources.thingsboard import GATEWAY, SILENT, ThingsBoard, entries_of
@@ -116,3 +117,25 @@ def _entries(body: Any, arrived_us: int) -> list[tuple[int, dict[str, Any]]]:
         return list(entries_of(timed, arrived_us))
     except Malformed:
         return []
+
+
+def frigate(raw: bytes) -> Iterator[Explained]:
+    """Messages of Frigate; a count alone does not tell of what."""
+    return lines("frigate", raw, _frigate_topic, _frigate)
+
+
+def _frigate_topic(found: Any) -> str:
+    if isinstance(found, dict) and {"type", "after"} <= found.keys():
+        return "frigate/events"
+    return "frigate/stats" if isinstance(found, dict) and {"cameras", "detection_fps"} & found.keys() else ""
+
+
+def _frigate(topic: str, payload: bytes, line: Explained) -> Explained:
+    del line
+    source = Frigate(topic.split("/", 1)[0])
+    found = readings(source.read(topic, source.kept(topic, payload), now_us()))
+    if found["understood"]:
+        return {**found, "notes": []}
+    body = document.parse(payload) if payload[:1] == b"{" else {}
+    told = [{"name": name, "value": body[name]} for name in ("type", "severity") if name in body]
+    return {**found, "understood": told, "notes": ["known, and nothing of it is counted"]}
