@@ -12,6 +12,7 @@ from api import (
     access,
     alarms,
     devices,
+    events,
     forecast,
     latest,
     ledger,
@@ -24,6 +25,7 @@ from api import (
     session,
     status,
     stream,
+    telemetry,
     tokens,
     zones,
 )
@@ -41,10 +43,12 @@ PROTECTED = (
     session.router,
     tokens.router,
     devices.router,
+    events.router,
     series.router,
     latest.router,
     readings.router,
     forecast.router,
+    telemetry.router,
     lineage.router,
     zones.router,
     load.router,  # before the alarms, whose ids would take its name

@@ -17,11 +17,11 @@ import psycopg
 
 from bench import machine
 from bench.errors import BenchError
+from cityhub.addresses import Addresses
 from cityhub.migrate import migrate
 from cityhub.processes import Child, command
 from cityhub.services import Broker, Database, start_broker, start_database
 from cityhub.settings import Settings
-from cityhub.stack import Addresses
 
 Say = Callable[[str], None]
 
@@ -127,7 +127,7 @@ def rig(say: Say) -> Iterator[Rig]:
         stack.callback(shutil.rmtree, home, ignore_errors=True)
         database = start_database(home, progress=say)
         stack.callback(database.stop)
-        broker = start_broker(home, progress=say)
+        broker = start_broker(home, progress=say, any_device=True)
         stack.callback(broker.stop)
         migrate(database.url, say)
         connection = stack.enter_context(psycopg.connect(database.url, autocommit=True))

@@ -43,7 +43,16 @@ class Settings:
     mqtt_url: str = _setting(
         "", "mqtt://user:password@host:port of the hub; without it a private broker is started"
     )
-    field_mqtt_url: str = _setting("", "the same for edge agents; default: as the hub")
+    mqtt_client_id: str = _setting(
+        "cityhub", "what the hub calls itself there; its lasting session hangs on it"
+    )
+    field_mqtt_url: str = _setting(
+        "", "mqtt://host:port where devices connect, each with its own credential; default: as the hub"
+    )
+    public_url: str = _setting(
+        "",
+        "how people and devices reach console and API, for codes and links; default: http://api_host:api_port",
+    )
     api_host: str = _setting("127.0.0.1", "address on which console and API listen")
     api_port: int = _setting(8470, "port of console and API")
     api_secure: bool = _setting(False, "true behind https: cookies are then sent over https only")
@@ -51,6 +60,9 @@ class Settings:
     webhook_secret: str = _setting("", "signs them (Standard Webhooks, base64 or text)")
     webhook_allow_private: bool = _setting(False, "allow a webhook inside a private network")
     time_zone: str = _setting("Asia/Shanghai", "the city's time zone (IANA name): its days are counted by it")
+    sources: str = _setting(
+        "chirpstack", "platforms and cameras to listen to on topics of their own; empty: none"
+    )
     rules: str = _setting("", "folder of rules (*.yaml), added to the shipped ones")
     profiles: str = _setting("", "folder of profiles (*.yaml), added to the shipped ones")
     device_messages_per_s: float = _setting(100.0, "quota of a device; its profile may state another one")
@@ -59,7 +71,9 @@ class Settings:
     department_burst: float = _setting(500_000.0, "messages that they may send at once")
     keep_readings_days: int = _setting(732, "readings are kept so long, at least 31; 0: for ever")
     keep_messages_days: int = _setting(31, "messages as they came, behind lineage; 0: for ever")
-    keep_dead_letters_days: int = _setting(92, "what could not be taken; 0: for ever")
+    keep_dead_letters_days: int = _setting(
+        92, "what could not be taken, and what devices report; 0: for ever"
+    )
     keep_minutes_days: int = _setting(
         732, "aggregates of a minute; those of an hour stay ten years; 0: for ever"
     )

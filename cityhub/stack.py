@@ -6,56 +6,21 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import psycopg
 
+from cityhub.addresses import Addresses, noted, without_credential
+from cityhub.gatekeeper import Gatekeeper
 from cityhub.migrate import migrate
 from cityhub.processes import Child, command
 from cityhub.services import start_broker, start_database
-from cityhub.settings import OperatorError, Settings, as_environment
+from cityhub.settings import OperatorError, Settings
 from ingest import profile
 from ingest.enrolment import enrol_hub, keep_profiles
 
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Addresses:
-    """Where the parts of a running hub are; holds passwords, so its file is the owner's alone."""
-
-    database_url: str
-    mqtt_url: str
-    field_mqtt_url: str
-    broker: str = ""
-    database: str = ""
-    warning: str = ""
-
-    def environment(self, settings: Settings) -> dict[str, str]:
-        """What a child process needs to find them."""
-        return {
-            **os.environ,
-            **as_environment(settings),
-            "CITYHUB_DATABASE_URL": self.database_url,
-            "CITYHUB_MQTT_URL": self.mqtt_url,
-            "CITYHUB_FIELD_MQTT_URL": self.field_mqtt_url,
-        }
-
-
-def reach(settings: Settings) -> Addresses:
-    """The addresses of configured services, or of the private ones that run now; raises OperatorError."""
-    if settings.database_url and settings.mqtt_url:
-        return Addresses(
-            settings.database_url, settings.mqtt_url, settings.field_mqtt_url or settings.mqtt_url
-        )
-    try:
-        return Addresses(**json.loads(_noted(settings).read_text()))
-    except FileNotFoundError as error:
-        raise OperatorError(
-            f"no hub is running on {settings.home}",
-            "start one with `cityhub up`, or set CITYHUB_DATABASE_URL and CITYHUB_MQTT_URL",
-        ) from error
 
 
 @contextmanager
@@ -64,6 +29,7 @@ def services(settings: Settings, say: Say) -> Iterator[Addresses]:
     with ExitStack() as stack:
         database_url, mqtt_url, field_url = settings.database_url, settings.mqtt_url, settings.field_mqtt_url
         broker_name = database_name = warning = ""
+        client_id, broker = settings.mqtt_client_id, None
         if not database_url:
             say("starting the private database")
             database = start_database(settings.home, progress=say)
@@ -76,12 +42,25 @@ def services(settings: Settings, say: Say) -> Iterator[Addresses]:
             say("starting the private broker")
             broker = start_broker(settings.home, progress=say)
             stack.callback(broker.stop)
-            mqtt_url, field_url, broker_name = broker.url, broker.field_url, broker.version
+            mqtt_url, field_url, broker_name = broker.url, broker.device_url, broker.version
+            client_id = broker.client_id
         prepare(database_url, settings, say)
         with psycopg.connect(database_url, autocommit=True) as connection:
             enrol_hub(connection)
-        found = Addresses(database_url, mqtt_url, field_url or mqtt_url, broker_name, database_name, warning)
-        note = _noted(settings)
+        if broker is not None:
+            gatekeeper = Gatekeeper(database_url, broker.admit)
+            gatekeeper.start()
+            stack.callback(gatekeeper.close)
+        found = Addresses(
+            database_url,
+            mqtt_url,
+            field_url or without_credential(mqtt_url),
+            client_id,
+            broker_name,
+            database_name,
+            warning,
+        )
+        note = noted(settings)
         note.parent.mkdir(parents=True, exist_ok=True)
         with open(note, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
             json.dump(asdict(found), file)
@@ -111,7 +90,3 @@ def hub_and_api(settings: Settings, found: Addresses, stack: ExitStack) -> list[
         stack.callback(child.stop)
         children.append(child)
     return children
-
-
-def _noted(settings: Settings) -> Path:
-    return settings.home / "run" / "addresses.json"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
-from ingest.profile import EDGE_METRICS, HUB_METRICS, Metric, Profile
+from ingest.profile import EDGE_METRICS, HUB_METRICS, DerivedMetric, Metric, Profile
 
 HUB = "hub"
 """Department, id and profile of the hub itself, which sends its own health like any device."""
@@ -70,9 +70,15 @@ class Registry:
     def __init__(self, look_again: Callable[[], None] = lambda: None) -> None:
         self._look_again = look_again
         self.devices: dict[str, Device] = {}
+        # The few that are not as most are, read apart: a field more of 100,000 devices costs every refresh.
+        self.retired: dict[str, str] = {}  # by key, since which day
+        self.unwatched: dict[int, str] = {}  # by id, the state in which nobody is alarmed of them
+        self.vertical: dict[int, str] = {}  # by id, the datum that their levels are counted from
         self.profiles: dict[str, Profile] = {}
+        self.addresses: dict[tuple[str, str], Device] = {}  # by scheme and address
         self.series: dict[int, Series] = {}
-        self.by_metric: dict[tuple[int, str], int] = {}
+        self.by_metric: dict[tuple[int, str], int] = {}  # of what is measured
+        self.derived_by_metric: dict[tuple[int, str], int] = {}
         # By slot: the device's id, whether it is a recording, and the series derived from it (value = gain * value).
         self.device_of: NDArray[np.int32] = np.zeros(1, np.int32)
         self.recorded: NDArray[np.bool_] = np.zeros(1, np.bool_)
@@ -92,7 +98,18 @@ class Registry:
                    where retired_at is null"""
             )
             self.devices = {row[1]: Device(*row) for row in cursor}
+            cursor.execute(
+                """select id, key, state, to_char(retired_at at time zone 'utc', 'YYYY-MM-DD') from device
+                   where state <> 'commissioned'"""
+            )
+            apart = cursor.fetchall()
+            self.unwatched = {number: state for number, _, state, _ in apart}
+            self.retired = {key: day for _, key, state, day in apart if state == "retired"}
+            cursor.execute("select id, vertical_datum from device where vertical_datum is not null")
+            self.vertical = dict(cursor.fetchall())
             by_id = {device.id: device for device in self.devices.values()}
+            cursor.execute("select scheme, address, device_id from device_address")
+            self.addresses = {row[:2]: by_id[row[2]] for row in cursor if row[2] in by_id}
             cursor.execute("select id, device_id, metric, derived_from, gain from series order by id")
             fresh = [
                 self._learn(series_id, by_id[device_id], metric, source, gain)
@@ -101,11 +118,43 @@ class Registry:
             ]
         return [series for series in fresh if series is not None]
 
+    def underived(self) -> set[tuple[Device, str]]:
+        """Series from which one is to be derived that is not there: a profile has changed, a zone was given."""
+        return {
+            (device, rule.source)
+            for device in self.devices.values()
+            if (profile := self.profiles[device.profile]).derived
+            for name, rule, _ in _derived(device, profile)
+            if (device.id, rule.source) in self.by_metric and (device.id, name) not in self.derived_by_metric
+        }
+
     def device(self, key: str) -> Device | None:
         """The device of this key, if it is registered and in service."""
         if key not in self.devices:
             self._look_again()
         return self.devices.get(key)
+
+    def addressed(self, scheme: str, address: str) -> Device | Refusal:
+        """The device that a source calls by this address, or why there is none."""
+        if (scheme, address) not in self.addresses:
+            self._look_again()
+        return self.addresses.get((scheme, address)) or Refusal(
+            "unknown-device",
+            f"no device has the address {scheme}:{address:.120}; the column address of a list gives it one",
+        )
+
+    def absent(self, key: str) -> Refusal:
+        """Why a device that `device` does not know may not speak."""
+        if key in self.retired:
+            return Refusal(
+                "retired-device",
+                f"{key} was retired on {self.retired[key]}; `cityhub device step {key} suspended` takes it back",
+            )
+        return Refusal("unknown-device", f"{key:.80} is not registered; `cityhub device import` adds it")
+
+    def watched(self, series_id: int) -> bool:
+        """Whether people are alarmed of this series: its device is commissioned."""
+        return self.series[series_id].device.id not in self.unwatched
 
     def resolve(self, sender: Device, name: str) -> tuple[Device, str] | Refusal:
         """The device and metric that a name in a message of `sender` means, or why it means nothing.
@@ -117,7 +166,7 @@ class Registry:
         if key != sender.key:
             behind = self.device(key)
             if behind is None:
-                return Refusal("unknown-device", f"{key:.80} is not registered")
+                return self.absent(key)
             if behind.gateway_id != sender.id and not own:
                 return Refusal("not-its-gateway", f"{key} is not registered behind {sender.key}")
             device = behind
@@ -137,9 +186,9 @@ class Registry:
                 raise LookupError(f"{metric} was resolved, and is no metric of {device.profile}")
             measured.append((device.id, metric, known.unit))
             derived += [
-                (device.id, name, rule.unit, device.zone_id, rule.source, 1 / device.area_m2)
-                for name, rule in profile.derived.items()
-                if rule.source == metric and device.area_m2
+                (device.id, name, rule.unit, device.zone_id if gain else None, rule.source, gain or 1.0)
+                for name, rule, gain in _derived(device, profile)
+                if rule.source == metric
             ]
         with connection.transaction(), connection.cursor() as cursor:
             cursor.execute(
@@ -186,6 +235,7 @@ class Registry:
         if source is None:
             self.by_metric[device.id, metric] = series_id
         elif gain is not None:
+            self.derived_by_metric[device.id, metric] = series_id
             self.derived_slot[source], self.gain[source] = series_id, gain
         return series
 
@@ -197,6 +247,15 @@ class Registry:
                 np.pad(self.recorded, (0, room)),
             )
             self.derived_slot, self.gain = np.pad(self.derived_slot, (0, room)), np.pad(self.gain, (0, room))
+
+
+def _derived(device: Device, profile: Profile) -> Iterator[tuple[str, DerivedMetric, float | None]]:
+    """What is derived for a device: name, rule, and the gain; None of a counter, whose differences are no multiples."""
+    for name, rule in profile.derived.items():
+        if rule.over == "counter":
+            yield name, rule, None
+        elif device.area_m2:
+            yield name, rule, 1 / device.area_m2
 
 
 def _columns(rows: Sequence[Sequence[object]], width: int) -> list[list[object]]:

@@ -18,14 +18,16 @@ from rich.live import Live
 
 from api import accounts
 from cityhub.commands.device import import_devices
-from cityhub.commands.field import simulator
 from cityhub.commands.options import Config, settings
-from cityhub.commands.up import stop_on_signals
+from cityhub.commands.sim import simulator
 from cityhub.commands.zone import import_zones
+from cityhub.keys import key_here
 from cityhub.picture import Picture
 from cityhub.processes import Child, command
 from cityhub.settings import OperatorError
+from cityhub.signals import stop_on_signals
 from cityhub.stack import hub_and_api, services
+from edge.link import Address
 
 out = Console(highlight=False)
 
@@ -56,6 +58,8 @@ def demo(
                 password = accounts.first_administrator(connection)
                 import_zones(connection, CITY / "zones.geojson")
                 import_devices(connection, CITY / "devices.csv")
+                if Address(found.field_mqtt_url).user is None:
+                    key_here(connection, given, GATEWAY)
             given = replace(given, rules=given.rules or str(CITY / "rules"))
             children = hub_and_api(given, found, stack)
             port = _free_port()

@@ -10,13 +10,17 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from cityhub.commands import order
 from cityhub.commands.options import Config, connect, settings
 from cityhub.placing import place_devices
 from cityhub.settings import OperatorError
 from ingest import enrolment, neighbours
 
-app = typer.Typer(help="Devices: import, neighbours, list, show, retire.", no_args_is_help=True)
+app = typer.Typer(help="Devices: import, neighbours, list, show, retire, command.", no_args_is_help=True)
 out = Console(highlight=False)
+
+app.command("command")(order.command)
+app.command("key")(order.key)
 
 
 @app.command("import")

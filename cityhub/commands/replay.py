@@ -16,9 +16,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from alerts.rule import LEVEL_NAMES
+from cityhub.addresses import broker_for, reach
 from cityhub.commands.options import Config, connect, settings
+from cityhub.keys import key_here
 from cityhub.settings import OperatorError, Settings
-from cityhub.stack import reach
 from edge.agent import BATCH, Agent
 from edge.drivers.recording import read
 from edge.link import Address, dialect
@@ -79,6 +80,8 @@ def replay(  # noqa: PLR0917 -- each is an option of the command line
         raise OperatorError(f"{file.name} has no row that fits", "check --where, --from and --to")
     with connect(given) as connection:
         owner = enrol_recording(connection, device, profile_key, department)
+        if Address(reach(given).field_mqtt_url).user is None:
+            key_here(connection, given, device)
         before = _book(connection, device)
         outcome = send(given, owner, device, samples, factor)
         _report(connection, device, outcome, before)
@@ -112,7 +115,7 @@ def send(
 ) -> Outcome:
     """Through an edge agent of its own, waiting at the end until the hub has committed everything."""
     started = time.monotonic()
-    broker = reach(given).field_mqtt_url
+    broker = broker_for(given, device)
     dialect(Address(broker))  # a field agent would wait for its broker; a person wants to know
     agent = Agent(given.home / "replay" / device, broker, department, device)
     agent.start()

@@ -1,9 +1,11 @@
 """The private MQTT broker: which one, started where, and known to answer before anybody uses it."""
 
+import hashlib
+import os
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -13,6 +15,7 @@ from cityhub.services.errors import ServiceError, died, told_about
 from cityhub.services.quarters import Quarters, account_for
 from cityhub.services.record import Record, choose_port, port_taken, recall
 from cityhub.services.tether import Claim, Tether, claim
+from ingest.credentials import Grant
 
 Kind = Literal["mosquitto", "nats"]
 
@@ -23,14 +26,27 @@ _TRIES = 3
 
 @dataclass(frozen=True)
 class Broker:
-    """A private broker that runs; the URLs carry its passwords and are kept out of its repr."""
+    """A private broker that runs; URLs that carry a password are kept out of its repr.
+
+    `url` is the hub's own; `device_url` is where devices connect, each with its own credential; `field_url` speaks for
+    any device and is empty unless it was asked for. `client_id` is what the hub calls itself.
+    """
 
     url: str = field(repr=False)
+    device_url: str
     field_url: str = field(repr=False)
+    client_id: str = field(repr=False)
     version: str
     protocol: int
     pid: int
     _tether: Tether = field(repr=False, compare=False)
+    _write: Callable[[Sequence[Grant]], None] = field(repr=False, compare=False)
+
+    def admit(self, grants: Sequence[Grant]) -> None:
+        """Let these in and nobody else: whoever is connected and is not among them is thrown out. Raises OSError."""
+        self._write(grants)
+        if self.alive():
+            os.kill(self.pid, signal.SIGHUP)
 
     def stop(self) -> None:
         """Stop the broker; a second call does nothing."""
@@ -54,9 +70,12 @@ def start_broker(
     *,
     prefer: Kind | None = None,
     port: int = 0,
+    any_device: bool = False,
     progress: Callable[[str], None] = _quiet,
 ) -> Broker:
     """Run a broker on loopback whose data live in ``home/broker``, until stopped or until this process ends.
+
+    `any_device` makes one credential that speaks for every device, for tests and benches.
 
     Raises:
         ServiceError: it cannot run; the sentence says why, the hint what to try.
@@ -71,20 +90,48 @@ def start_broker(
         shelf.mkdir(mode=0o711, exist_ok=True)
         claimed = claim(run, "broker", stop_signal=signal.SIGTERM, grace_s=_GRACE_S)
         try:
-            record = recall(shelf / "service.json", ("hub", "field"))
+            record = recall(shelf / "service.json", ("hub", "field") if any_device else ("hub",))
+            if not any_device and record.passwords.pop("field", None):
+                record.save()
             progress(f"Starting the private broker ({version}).")
-            tether = _start(kind, binary, shelf, claimed, record, port)
+            directory = shelf / kind
+            directory.mkdir(mode=0o755, exist_ok=True)
+            quarters = Quarters(account_for("mosquitto"), directory, reach=(binary.parent,))
+            quarters.give(directory, 0o700)
+            tether = _start(kind, binary, quarters, claimed, record, port)
         except BaseException:
             claimed.release()
             raise
+    inner = f"127.0.0.1:{_inner_port(kind, record)}"
+
+    def write(grants: Sequence[Grant]) -> None:
+        if kind == "nats":
+            nats.admit(quarters, record, grants)
+        else:
+            mosquitto.admit(quarters, grants)
+
     return Broker(
-        url=f"mqtt://hub:{record.passwords['hub']}@127.0.0.1:{record.port}",
-        field_url=f"mqtt://field:{record.passwords['field']}@127.0.0.1:{record.port}",
+        url=f"mqtt://hub:{record.passwords['hub']}@{inner}",
+        device_url=f"mqtt://127.0.0.1:{record.port}",
+        field_url=f"mqtt://field:{record.passwords['field']}@{inner}" if any_device else "",
+        client_id=_client_id(kind, record),
         version=version,
         protocol=4 if kind == "nats" else 5,
         pid=tether.pid,
         _tether=tether,
+        _write=write,
     )
+
+
+def _inner_port(kind: Kind, record: Record) -> int:
+    """Where the hub itself connects; the NATS server has one door for all."""
+    return record.port if kind == "nats" else record.inner_port
+
+
+def _client_id(kind: Kind, record: Record) -> str:
+    """The hub's name at the broker: where a device could choose the same one and so throw the hub out, no one can guess it."""
+    told = hashlib.sha256(b"client id " + record.passwords["hub"].encode()).hexdigest()[:24]
+    return f"cityhub-{told}" if kind == "nats" else "cityhub"
 
 
 _ROOMS = {"mosquitto": mosquitto, "nats": nats}
@@ -105,19 +152,17 @@ def _choose(prefer: Kind | None) -> tuple[Kind, Path]:
     )
 
 
-def _start(kind: Kind, binary: Path, shelf: Path, claimed: Claim, record: Record, port: int) -> Tether:
-    directory = shelf / kind
-    directory.mkdir(mode=0o755, exist_ok=True)
-    quarters = Quarters(account_for("mosquitto"), directory, reach=(binary.parent,))
-    quarters.give(directory, 0o700)
+def _start(kind: Kind, binary: Path, quarters: Quarters, claimed: Claim, record: Record, port: int) -> Tether:
+    directory, shelf = quarters.directory, quarters.directory.parent
     for attempt in range(1, _TRIES + 1):
         record.port = choose_port(port, record.port)
+        record.inner_port = choose_port(0, record.inner_port if record.inner_port != record.port else 0)
         command = quarters.command(_ROOMS[kind].prepare(binary, quarters, record))
         log = shelf / f"{kind}.log"
         with log.open("wb") as output:
             tether = Tether(claimed, command, stop_signal=signal.SIGTERM, grace_s=_GRACE_S, log=output)
         try:
-            up = _wait(tether, record)
+            up = _wait(tether, _inner_port(kind, record), record.passwords["hub"])
         except BaseException:
             tether.end()
             raise
@@ -132,21 +177,21 @@ def _start(kind: Kind, binary: Path, shelf: Path, claimed: Claim, record: Record
         # Somebody took the port between our look and the broker's: look again, unless it was asked for.
         if port or attempt == _TRIES:
             raise port_taken(record.port)
-        record.port = 0
+        record.port = record.inner_port = 0
     raise AssertionError  # pragma: no cover - the loop returns or raises
 
 
-def _wait(tether: Tether, record: Record) -> bool:
+def _wait(tether: Tether, port: int, password: str) -> bool:
     """Wait until the broker lets the hub in; False when it has ended."""
     limit = time.monotonic() + _START_S
     while time.monotonic() < limit:
         if not tether.alive():
             return False
-        if _lets_in(record.port, "hub", record.passwords["hub"]):
+        if _lets_in(port, "hub", password):
             return True
         time.sleep(0.03)
     raise ServiceError(
-        f"The private broker did not answer on port {record.port} within {_START_S:.0f} s.",
+        f"The private broker did not answer on port {port} within {_START_S:.0f} s.",
         hint="look at the machine's load and at the logs under the state directory, then try again",
     )
 

@@ -5,13 +5,13 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from cityhub.services.quarters import Quarters
 from cityhub.services.record import Record
+from ingest.credentials import PUBLISHED, READ, Grant
 
-_PUBLISHED_BY_FIELD = ("telemetry", "event", "position", "status", "reply")
-_READ_BY_FIELD = ("committed", "command")
 # A QoS 1 subscription reads from a delivery subject of the server's own.
 _DELIVERY = "$MQTT.sub.>"
 
@@ -44,8 +44,9 @@ mqtt {{
   consumer_inactive_threshold: "168h"
 }}
 
+# Users and what each may do; read again on SIGHUP with the rest.
 authorization {{
-  users: {users}
+  include "users.conf"
 }}
 """
 
@@ -72,31 +73,56 @@ def version(binary: Path) -> str:
     return found.group(1) if found else "unknown"
 
 
-def _users(passwords: dict[str, str]) -> list[dict[str, object]]:
-    """Who may do what; a topic's slashes are dots here."""
-    permissions: dict[str, dict[str, list[str]]] = {
-        "hub": {
-            "publish": ["city.v1", "city.v1.>"],
-            "subscribe": ["city.v1", "city.v1.>", _DELIVERY],
-        },
+def subject(topic_filter: str) -> str:
+    """A topic filter as this server names it: levels are parted by dots, so a dot is written as two slashes."""
+    wild = {"+": "*", "#": ">"}
+    return ".".join(wild.get(level, level.replace(".", "//")) for level in topic_filter.split("/"))
+
+
+def _own(user: str, passwords: dict[str, str]) -> dict[str, object]:
+    allowed: dict[str, dict[str, list[str]]] = {
+        "hub": {"publish": [">"], "subscribe": [">"]},
+        # Any device: for tests and benches on this machine alone, which ask for it.
         "field": {
-            "publish": [f"city.v1.*.*.{leaf}" for leaf in _PUBLISHED_BY_FIELD],
-            "subscribe": [*(f"city.v1.*.*.{leaf}" for leaf in _READ_BY_FIELD), _DELIVERY],
+            "publish": [f"city.v1.*.*.{leaf}" for leaf in PUBLISHED],
+            "subscribe": [*(f"city.v1.*.*.{leaf}" for leaf in READ), _DELIVERY],
         },
     }
-    return [
-        {
-            "user": user,
-            "password": passwords[user],
-            "permissions": allowed,
-            "allowed_connection_types": ["MQTT"],
-        }
-        for user, allowed in permissions.items()
-    ]
+    return {"user": user, "password": passwords[user], "permissions": allowed[user], **_MQTT_ALONE}
+
+
+def _granted(grant: Grant) -> dict[str, object]:
+    bases = [base for base in (grant.base, *grant.behind) if base]
+    publish = [subject(f"{base}/{leaf}") for base in bases for leaf in PUBLISHED]
+    subscribe = [subject(f"{grant.base}/{leaf}") for leaf in READ] if grant.base else []
+    return {
+        "user": grant.user,
+        "password": grant.bcrypt,
+        "permissions": {
+            "publish": [*publish, *map(subject, grant.writes)],
+            "subscribe": [*subscribe, *map(subject, grant.reads), _DELIVERY],
+        },
+        **_MQTT_ALONE,
+    }
+
+
+_MQTT_ALONE: dict[str, object] = {"allowed_connection_types": ["MQTT"]}
+
+
+def admit(quarters: Quarters, record: Record, grants: Sequence[Grant]) -> None:
+    """Write who may do what; the server reads it on SIGHUP."""
+    granted = [_granted(grant) for grant in grants]
+    quarters.put("grants.json", json.dumps(granted))
+    _write_users(quarters, record, granted)
+
+
+def _write_users(quarters: Quarters, record: Record, granted: list[dict[str, object]]) -> None:
+    own = [_own(user, record.passwords) for user in record.passwords]
+    quarters.put("users.conf", "users: " + json.dumps([*own, *granted]))
 
 
 def prepare(binary: Path, quarters: Quarters, record: Record) -> list[str]:
-    """Write what the server reads and return its command line."""
+    """Write what the server reads and return its command line; who was admitted last is so until told otherwise."""
     at = quarters.directory
     for name in ("store", "log"):
         (at / name).mkdir(exist_ok=True)
@@ -104,16 +130,14 @@ def prepare(binary: Path, quarters: Quarters, record: Record) -> list[str]:
         quarters.give(at / name, 0o700)
     if (last := at / "log/nats.log").exists():
         last.replace(at / "log/nats.log.last")  # so that a failing start shows its own last words
-    path = at / "nats.conf"
-    path.unlink(missing_ok=True)
-    path.touch(mode=0o600)
-    path.write_text(
+    kept = at / "grants.json"
+    _write_users(quarters, record, json.loads(kept.read_text()) if kept.exists() else [])
+    quarters.put(
+        "nats.conf",
         _CONFIGURATION.format(
             log=json.dumps(str(quarters.inside / "log/nats.log")),
             store=json.dumps(str(quarters.inside / "store")),
             port=record.port,
-            users=json.dumps(_users(record.passwords)),
-        )
+        ),
     )
-    quarters.give(path, 0o600)
     return [str(binary), "-c", str(quarters.inside / "nats.conf")]

@@ -145,6 +145,14 @@ class Quarters:
         if self.account:
             os.chown(path, self.account.uid, self.account.gid)
 
+    def put(self, name: str, text: str) -> None:
+        """Write a file of the service's own, whole or not at all; it may hold secrets."""
+        draft = self.directory / f"{name}.new"
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(text)
+        self.give(draft, 0o600)
+        draft.replace(self.directory / name)
+
     def give_tree(self, top: Path) -> None:
         """Make everything below a directory the service's own, if another account had it (a copied home)."""
         if not self.account or not top.exists() or top.stat().st_uid == self.account.uid:

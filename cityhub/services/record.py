@@ -17,13 +17,21 @@ class Record:
 
     path: Path
     port: int = 0
+    inner_port: int = 0  # of a broker that has a listener for the hub alone
     made_by: str = ""
     passwords: dict[str, str] = field(default_factory=dict, repr=False)
 
     def save(self) -> None:
         """Write the file whole or not at all."""
         draft = self.path.with_suffix(".new")
-        text = json.dumps({"port": self.port, "made_by": self.made_by, "passwords": self.passwords})
+        text = json.dumps(
+            {
+                "port": self.port,
+                "inner_port": self.inner_port,
+                "made_by": self.made_by,
+                "passwords": self.passwords,
+            }
+        )
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.write(text)
             file.flush()
@@ -37,7 +45,13 @@ def recall(path: Path, users: Iterable[str]) -> Record:
     if path.exists():
         try:
             known = json.loads(path.read_text())
-            record = Record(path, int(known["port"]), str(known["made_by"]), dict(known["passwords"]))
+            record = Record(
+                path,
+                int(known["port"]),
+                int(known.get("inner_port", 0)),  # a record of the first version has none
+                str(known["made_by"]),
+                dict(known["passwords"]),
+            )
         except (ValueError, KeyError, TypeError) as error:
             raise ServiceError(
                 f"{path} is damaged: it holds the passwords of the data beside it.",

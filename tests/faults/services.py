@@ -21,7 +21,9 @@ def kill_broker(house: House, *, wiped: bool) -> None:
 
 def start_broker_again(house: House) -> None:
     """A new one on what the last one has left."""
-    house.broker = start_broker(house.home, prefer="nats" if _kind(house) == "nats" else "mosquitto")
+    house.broker = start_broker(
+        house.home, prefer="nats" if _kind(house) == "nats" else "mosquitto", any_device=True
+    )
     house._stack.callback(house.broker.stop)
 
 

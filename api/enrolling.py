@@ -1,0 +1,164 @@
+"""Enrolling: a device is registered, gets a token, and with the token its credential; every deed audited.
+
+Synchronous, for the command line and for a thread of the API. None of it is told in a log, and no secret is kept.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import psycopg
+
+from api.access import digest
+from governance import audit
+from ingest import credentials, enrolment
+from ingest.credentials import Issued
+from ingest.enrolment import Entry
+
+TOKEN_BYTES = 16
+TOKEN_LIFE = timedelta(minutes=10)
+
+
+class EnrollingError(Exception):
+    """A device cannot be enrolled so; `hint` says what to try, `kind` what it is about."""
+
+    def __init__(self, message: str, hint: str, kind: str = "conflict") -> None:
+        super().__init__(message)
+        self.hint, self.kind = hint, kind
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What a person carries to the device; shown once."""
+
+    device: str
+    secret: str = field(repr=False)
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """What a token was exchanged for."""
+
+    device: str
+    department: str
+    profile: str
+    gateway: str | None
+    issued: Issued
+
+
+def register(
+    connection: psycopg.Connection[Any], actor: str, entry: Entry, *, reach: int | None = None
+) -> None:
+    """Put a new device into the registry, in the department that the actor is held to.
+
+    Raises EnrollingError, and ingest.enrolment.EnrolmentError where it points at something unknown.
+    """
+    with connection.transaction(), connection.cursor() as cursor:
+        # Two engineers with the same id at the same moment: the second must not become a change of the first.
+        cursor.execute("lock table device in share row exclusive mode")
+        if cursor.execute("select 1 from device where key = %s", (entry.key,)).fetchone():
+            raise EnrollingError(
+                f"{entry.key} is registered already", "choose another id, or ask for a new token for it"
+            )
+        owner = cursor.execute("select id from department where key = %s", (entry.department,)).fetchone()
+        if reach is not None and (owner is None or owner[0] != reach):
+            raise EnrollingError("devices are registered in the own department only", "", "department")
+        enrolment.enrol(connection, [entry])
+        audit.record(
+            cursor, actor, "device.new", entry.key, "done",
+            {"department": entry.department, "profile": entry.profile, "gateway": entry.gateway},
+        )  # fmt: skip
+
+
+def token_for(
+    connection: psycopg.Connection[Any], actor: str, device: str, *, reach: int | None = None
+) -> Token:
+    """Make a token for a device in service; one that was not used yet is withdrawn. Raises EnrollingError."""
+    secret = secrets.token_urlsafe(TOKEN_BYTES)
+    with connection.transaction(), connection.cursor() as cursor:
+        owned = _owned(cursor, device, reach)
+        cursor.execute(
+            "update enrolment_token set withdrawn = true where device_id = %s and used_at is null", (owned,)
+        )
+        row = cursor.execute(
+            """insert into enrolment_token (digest, device_id, created_by, expires_at)
+               values (%s, %s, %s, now() + %s) returning expires_at""",
+            (digest(secret), owned, actor, TOKEN_LIFE),
+        ).fetchone()
+        if row is None:
+            raise RuntimeError("an insert that returned nothing")
+        audit.record(cursor, actor, "enrolment.token", device, "done")
+    return Token(device, secret, row[0])
+
+
+def redeem(connection: psycopg.Connection[Any], secret: str) -> Enrolled | None:
+    """Exchange a token for its device's credential, once; None where it opens nothing.
+
+    An attempt with a token that is known, but used, withdrawn or too old, is written into the audit.
+    """
+    with connection.transaction(), connection.cursor() as cursor:
+        row = cursor.execute(
+            """select device.key, used_at is not null, withdrawn or expires_at <= now(), profile, department.key,
+                      gateway.key, device.retired_at is not null
+               from enrolment_token join device on device.id = enrolment_token.device_id
+                    join department on department.id = device.department_id
+                    left join device gateway on gateway.id = device.gateway_id
+               where digest = %s for update of enrolment_token""",
+            (digest(secret),),
+        ).fetchone()
+        if row is None:
+            return None
+        device, used, over, profile, department, gateway, retired = row
+        if used or over or retired:
+            why = "used" if used else "over" if over else "retired"
+            audit.record(cursor, device, "enrolment.redeem", device, "denied", {"token": why})
+            return None
+        cursor.execute("update enrolment_token set used_at = now() where digest = %s", (digest(secret),))
+        issued = credentials.issue(connection, device, device)
+        audit.record(cursor, device, "enrolment.redeem", device, "done", {"credential": issued.id})
+    return Enrolled(device, department, profile, gateway, issued)
+
+
+def issue(
+    connection: psycopg.Connection[Any], device: str, actor: str, *, reach: int | None = None
+) -> tuple[Issued, str]:
+    """Make a credential directly, without a token; returns it with the device's department."""
+    with connection.transaction(), connection.cursor() as cursor:
+        _owned(cursor, device, reach)
+        issued = credentials.issue(connection, device, actor)
+        audit.record(cursor, actor, "credential.issue", device, "done", {"credential": issued.id})
+    return issued, issued.user.partition("/")[0]
+
+
+def revoke(
+    connection: psycopg.Connection[Any], actor: str, device: str, *, reach: int | None = None
+) -> list[int]:
+    """Take a device's credential back, and what tokens it may have; the broker throws it out."""
+    with connection.transaction(), connection.cursor() as cursor:
+        owned = _owned(cursor, device, reach, retired=True)
+        cursor.execute(
+            "update enrolment_token set withdrawn = true where device_id = %s and used_at is null", (owned,)
+        )
+        gone = credentials.revoke(connection, device)
+        audit.record(cursor, actor, "credential.revoke", device, "done", {"revoked": len(gone)})
+    return gone
+
+
+def _owned(cursor: psycopg.Cursor[Any], device: str, reach: int | None, *, retired: bool = False) -> int:
+    """The id of a device within reach; what is out of reach does not exist."""
+    row = cursor.execute(
+        """select id from device where key = %s and (%s or retired_at is null)
+             and (%s::integer is null or department_id = %s)""",
+        (device, retired, reach, reach),
+    ).fetchone()
+    if row is None:
+        raise EnrollingError(
+            f"there is no device {device} in service",
+            "`cityhub device list` shows those there are",
+            "unknown",
+        )
+    return int(row[0])
