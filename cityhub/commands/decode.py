@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import re
 import sys
 from collections.abc import Callable, Iterable
 from importlib import import_module
@@ -34,6 +35,10 @@ FORMATS = {
 }
 """Where each format is explained; loaded when it is asked for, so that a gateway can decode without the hub's parts."""
 
+TEXTS = {"hj212", "sdi12"}
+TEXT = re.compile(rb"[\t\r\n\x20-\x7e]*[^0-9A-Za-z][\t\r\n\x20-\x7e]*")
+"""What hexadecimal digits must come to where the format is a text: a text that holds more than letters and digits."""
+
 
 def decode(
     form: Annotated[
@@ -56,7 +61,7 @@ def decode(
     if form not in FORMATS:
         raise OperatorError(f"no format {form!r}", f"one of {', '.join(FORMATS)}")
     understood = False
-    for document in _explain(form)(_bytes(payload)):
+    for document in _explain(form)(_bytes(form, payload)):
         sys.stdout.buffer.write(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))
         understood = understood or bool(document["understood"])
     if not understood:
@@ -69,11 +74,20 @@ def _explain(form: str) -> Explain:
     return found
 
 
-def _bytes(payload: str) -> bytes:
-    if payload == "-":
-        return _unhexed(sys.stdin.buffer.read())
-    path = Path(payload) if len(payload) < 4096 and "\0" not in payload else None  # noqa: PLR2004 -- PATH_MAX
-    return _unhexed(path.read_bytes() if path and path.is_file() else payload.encode())
+def _bytes(form: str, payload: str) -> bytes:
+    said = sys.stdin.buffer.read() if payload == "-" else _file(payload)
+    bare = _unhexed(said)
+    if form in TEXTS and not TEXT.fullmatch(bare):
+        return said  # digits that are a text themselves, such as an answer of SDI-12
+    return bare
+
+
+def _file(payload: str) -> bytes:
+    path = Path(payload)
+    try:
+        return path.read_bytes() if "\0" not in payload and path.is_file() else payload.encode()
+    except OSError:  # longer than a name can be: it is the payload
+        return payload.encode()
 
 
 def _unhexed(said: bytes) -> bytes:
