@@ -285,3 +285,12 @@ def test_the_table_of_factors_is_sound() -> None:
         assert system in {"", "31"}
         assert factor.gain > 0
         assert names.setdefault(factor.metric, factor.unit) == factor.unit, factor.metric
+
+
+def test_a_link_that_brings_nothing_but_noise_is_hung_up_and_one_that_brings_a_packet_now_and_then_is_not() -> (
+    None
+):
+    stranger, station = Hj212({}), Hj212({})
+    noise = b"GET / HTTP/1.1 " * 1_000
+    assert not any(station.hear(noise + latin(GOOD["frames"][0]), NOW).hang_up for _ in range(20))
+    assert any(stranger.hear(noise, NOW).hang_up for _ in range(20))

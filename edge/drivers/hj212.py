@@ -19,6 +19,9 @@ NOW = {"2011", "2021", "3020"}
 STALE_US = 30_000_000
 """Half a packet that waits this long was cut off."""
 
+NOISE_LIMIT = 64 << 10
+"""So many bytes without a packet: whoever this is, it is no station."""
+
 SEGMENT = 1024
 STATIONS = 1000
 """A link that names more stations than any data logger has is not listed any further."""
@@ -33,6 +36,7 @@ class Hj212:
         self._stream = Stream()
         self._pieces = Pieces()
         self._heard_us = 0
+        self._noise = 0
 
     def stations(self) -> list[str]:
         """The MNs heard on this link."""
@@ -45,7 +49,10 @@ class Hj212:
         for found in self._stream.feed(data):
             if found.refused:
                 self._refuse(heard, "refused", found.refused)
+                self._noise += len(found.raw)
+                heard.hang_up = self._noise > NOISE_LIMIT
                 continue
+            self._noise = 0
             try:
                 packet = read(found.segment)
             except Refused as error:

@@ -25,6 +25,8 @@ from edge.protocols.sl427.report import read as read_report
 
 STALE_US = 30_000_000
 STATIONS = 1000
+NOISE_LIMIT = 128 << 10
+"""So many bytes without a frame, two pictures: whoever this is, it is no station."""
 
 
 def _decimals(address: str, known: Mapping[str, int]) -> dict[str, int]:
@@ -67,6 +69,7 @@ class Sl427:
         self._stream = Stream()
         self._pieces = Pieces()
         self._heard_us = 0
+        self._noise = 0
 
     def stations(self) -> list[str]:
         """The addresses heard on this link."""
@@ -93,7 +96,10 @@ class Sl427:
     def _found(self, heard: Heard, found: Found, arrived_us: int) -> None:
         if found.refused:
             self._refuse(heard, "refused", found.refused)
+            self._noise += len(found.raw)
+            heard.hang_up = self._noise > NOISE_LIMIT
             return
+        self._noise = 0
         try:
             message = read(found.user)
         except Refused as error:
