@@ -249,7 +249,7 @@ def _place(given: dict[str, str]) -> Iterator[Wrong]:
             column = "lon" if lon is None else "lat"
             yield column, "give both lon and lat, or neither", "fill in the other, or leave both"
     elif not (abs(lon) <= 180 and abs(lat) <= 90):  # noqa: PLR2004
-        yield "lat", f"lon {lon:g}, lat {lat:g} is not on the earth; are they swapped?", "lon comes first"
+        yield "lon", f"lon {lon:g}, lat {lat:g} is not on the earth; are they swapped?", "lon comes first"
     elif lon == lat == 0:
         yield "lon", "0, 0 lies in the Gulf of Guinea", "leave both empty where nobody has measured them"
 

@@ -38,9 +38,11 @@ class Fault(NamedTuple):
 
     def __str__(self) -> str:
         where = f"line {self.row}: " if self.row else ""
-        # id 'A' is not ..., but gateway: no gateway there
-        stop = "" if not self.column else " " if self.reason[:1] in "'\"" else ": "
-        return f"{where}{self.column}{stop}{self.reason}; {self.remedy}"
+        if self.reason.startswith(f"{self.column} "):  # lon 31.3, lat 120.5 is not ...
+            column = ""
+        else:  # id 'A' is not ..., but gateway: no gateway there
+            column = self.column and self.column + (" " if self.reason[:1] in "'\"" else ": ")
+        return f"{where}{column}{self.reason}; {self.remedy}"
 
 
 class Row(NamedTuple):

@@ -103,7 +103,7 @@ def test_a_list_is_understood_as_people_send_it_and_what_was_assumed_is_said(
         ("a,x,alarm,p,,", "line 2: department: no department may be called alarm"),
         ("hub,x,water,p,,", "line 2: id: the hub is registered already"),
         ("a,x,water,p,120.6,", "line 2: lat: give both lon and lat, or neither"),
-        ("a,x,water,p,31.3,120.6", "line 2: lat: lon 31.3, lat 120.6 is not on the earth; are they swapped?"),
+        ("a,x,water,p,31.3,120.6", "line 2: lon 31.3, lat 120.6 is not on the earth; are they swapped?"),
         ("a,x,water,p,0,0", "line 2: lon: 0, 0 lies in the Gulf of Guinea"),
         ("a,x,water,p,nan,1", "line 2: lon 'nan' is not finite"),
         ("a,x,water,p,12°30',1", "line 2: lon \"12°30'\" is no number"),
