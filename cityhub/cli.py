@@ -13,6 +13,7 @@ from cityhub.commands import (
     account,
     backtest,
     bench,
+    broker,
     decode,
     demo,
     device,
@@ -50,6 +51,7 @@ app.command("replay")(replay.replay)
 app.command("backtest")(backtest.backtest)
 app.command("decode")(decode.decode)
 app.add_typer(device.app, name="device")
+app.add_typer(broker.app, name="broker")
 app.add_typer(zone.app, name="zone")
 app.add_typer(rule.app, name="rule")
 app.command("ledger")(ledger.ledger)

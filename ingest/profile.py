@@ -15,6 +15,7 @@ from ingest.checks import Checks, Strict
 SHIPPED = Path(__file__).parent / "profiles"
 IDENTIFIER = r"^[a-z0-9][a-z0-9-]{0,63}$"
 
+Label = Annotated[str, Field(pattern=r"^[^*]{0,64}(\*[^*]{0,64}){0,3}$", min_length=3)]
 Key = Annotated[str, Field(pattern=IDENTIFIER)]
 
 
@@ -73,6 +74,8 @@ class Profile(Strict):
     metrics: dict[Key, Metric]
     derived: dict[Key, DerivedMetric] = Field(default_factory=dict)
     quota: Allowance | None = None
+    # What stands on the labels of such devices, * for anything and ? for one character; see ingest/label.py.
+    labels: Annotated[list[Label], Field(max_length=50)] = Field(default_factory=list)
 
     @property
     def all_metrics(self) -> dict[str, Metric]:
