@@ -10,8 +10,8 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from api import accepting, card
-from api.access import Caller, SignedIn, only
 from api.accepting import AcceptingError, Signed
+from api.access import Caller, SignedIn, only
 from api.deeds import Deeds, DeedsOf
 from api.measuring import Card, measure
 from api.photo import PhotoError

@@ -6,6 +6,7 @@ Synchronous, for the command line and for a thread of the API. None of it is tol
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -180,6 +181,30 @@ def _place(cursor: psycopg.Cursor[Any], device_id: int, lon: float, lat: float) 
             "insert into device_zone (device_id, zone_id) values (%s, %s)",
             [(device_id, zone_ids[place]) for place in found],
         )
+
+
+def issue_source(
+    connection: psycopg.Connection[Any],
+    actor: str,
+    name: str,
+    department: str,
+    writes: Sequence[str],
+    reads: Sequence[str],
+) -> Issued:
+    """Make a credential for a platform with topics of its own."""
+    with connection.transaction(), connection.cursor() as cursor:
+        issued = credentials.issue_source(connection, name, department, writes, reads, actor)
+        detail = {"department": department, "writes": " ".join(writes), "reads": " ".join(reads)}
+        audit.record(cursor, actor, "source.issue", name, "done", detail)
+    return issued
+
+
+def revoke_source(connection: psycopg.Connection[Any], actor: str, name: str) -> list[int]:
+    """Take a platform's credential back."""
+    with connection.transaction(), connection.cursor() as cursor:
+        gone = credentials.revoke_source(connection, name)
+        audit.record(cursor, actor, "source.revoke", name, "done", {"revoked": len(gone)})
+    return gone
 
 
 def _owned(cursor: psycopg.Cursor[Any], device: str, reach: int | None, *, retired: bool = False) -> int:

@@ -19,6 +19,7 @@ from api.values import Instant, Key, Line, Number
 from edge.link import Address
 from ingest import credentials, label
 from ingest.enrolment import EnrolmentError, Entry
+from ingest.registry import HUB
 
 public = APIRouter(tags=["onboarding"])
 router = APIRouter(tags=["onboarding"])
@@ -73,6 +74,8 @@ class DeviceWanted(BaseModel):
             raise ValueError("give either a profile or the code of a label")
         if (self.lon is None) != (self.lat is None):
             raise ValueError("give both lon and lat, or neither")
+        if self.id == HUB or self.department in (HUB, "alarm"):
+            raise ValueError("this name is the hub's own")
         return self
 
 

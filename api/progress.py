@@ -91,16 +91,16 @@ def _advice(row: dict[str, Any], state: str, refused: list[dict[str, Any]]) -> s
     """What to do next, in a sentence."""
     if row["retired"]:
         return "It is retired: nothing of it is taken."
-    if refused and state in ("enrolled", "connected", "created"):
+    if refused and state in ("created", "enrolled", "connected"):
         return f"It is heard, and refused: {refused[0]['reason']}, {refused[0]['detail']}"
+    if state == "created" and row["gateway"]:
+        return f"Its readings come through {row['gateway']}: configure it there."
     if state == "created":
-        if row["gateway"]:
-            return f"Its readings come through {row['gateway']}: configure it there."
-        if row["invited"]:
-            return "Use the token on the device within ten minutes."
-        return "Ask for a token and use it on the device."
+        return (
+            "Use the token on the device." if row["invited"] else "Ask for a token and use it on the device."
+        )
     if state == "enrolled" and row["admitted"] is None and not row["gateway"]:
-        return "The broker has not been told of it yet: is `cityhub up` running, or `cityhub broker export --follow`?"
+        return "The broker does not know it yet: is `cityhub up` or `cityhub broker export --follow` running?"
     return {
         "enrolled": "It has not been heard yet: check power, network, broker address and topic.",
         "connected": "It is heard; wait for a reading that can be stored.",

@@ -19,6 +19,7 @@ from cityhub.commands import (
     device,
     field,
     ledger,
+    onboarding,
     replay,
     rule,
     up,
@@ -51,6 +52,7 @@ app.command("replay")(replay.replay)
 app.command("backtest")(backtest.backtest)
 app.command("decode")(decode.decode)
 app.add_typer(device.app, name="device")
+app.add_typer(onboarding.source, name="source")
 app.add_typer(broker.app, name="broker")
 app.add_typer(zone.app, name="zone")
 app.add_typer(rule.app, name="rule")
