@@ -65,13 +65,31 @@ class Alarms:
                    where alarm.id = before.id returning alarm.id, before.level""",
                 (shadows,),
             )
-            for alarm_id, level in cursor.fetchall():
-                cursor.execute(
-                    """insert into alarm_transition (alarm_id, kind, from_level, to_level, at, comment)
-                       values (%s, 'returned', %s, 0, now(), 'the rule is in shadow mode now') returning id""",
-                    (alarm_id, level),
-                )
-                self._tell(cursor, _only(cursor))
+            self._returned(cursor, [(*each, "the rule is in shadow mode now") for each in cursor.fetchall()])
+
+    def excuse(self, connection: psycopg.Connection) -> None:
+        """What stands of devices that are not in service returns: their readings page nobody, so none would end it."""
+        with connection.transaction(), connection.cursor() as cursor:
+            cursor.execute(
+                """update alarm set level = 0, changed_at = now(), returned_at = now()
+                   from (select alarm.id, level, state from alarm join device on device.id = device_id
+                         where returned_at is null and state <> 'commissioned') as before
+                   where alarm.id = before.id returning alarm.id, before.level, before.state"""
+            )
+            self._returned(
+                cursor,
+                [(alarm, level, f"the device is {state} now") for alarm, level, state in cursor.fetchall()],
+            )
+
+    def _returned(self, cursor: psycopg.Cursor, ended: list[tuple[int, int, str]]) -> None:
+        """Write and tell why alarms have returned that no reading has ended: id, level before, reason."""
+        for alarm_id, level, why in ended:
+            cursor.execute(
+                """insert into alarm_transition (alarm_id, kind, from_level, to_level, at, comment)
+                   values (%s, 'returned', %s, 0, now(), %s) returning id""",
+                (alarm_id, level, why),
+            )
+            self._tell(cursor, _only(cursor))
 
     def write(self, cursor: psycopg.Cursor, changes: Sequence[Change]) -> None:
         """Write the changes, their transitions, and what is to be sent."""

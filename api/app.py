@@ -13,6 +13,7 @@ from api import (
     access,
     alarms,
     devices,
+    events,
     forecast,
     latest,
     ledger,
@@ -26,6 +27,7 @@ from api import (
     session,
     status,
     stream,
+    telemetry,
     tokens,
     zones,
 )
@@ -46,10 +48,12 @@ PROTECTED = (
     onboarding.router,
     acceptance.router,
     devices.router,
+    events.router,
     series.router,
     latest.router,
     readings.router,
     forecast.router,
+    telemetry.router,
     lineage.router,
     zones.router,
     load.router,  # before the alarms, whose ids would take its name

@@ -17,6 +17,7 @@ from cityhub.commands import (
     decode,
     demo,
     device,
+    doctor,
     field,
     ledger,
     onboarding,
@@ -56,6 +57,7 @@ app.add_typer(onboarding.source, name="source")
 app.add_typer(broker.app, name="broker")
 app.add_typer(zone.app, name="zone")
 app.add_typer(rule.app, name="rule")
+app.command("doctor")(doctor.doctor)
 app.command("ledger")(ledger.ledger)
 app.add_typer(account.app, name="account")
 app.command("bench")(bench.bench)

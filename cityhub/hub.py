@@ -21,13 +21,15 @@ from alerts.days import Days
 from alerts.notifier import Notice, Notifier
 from alerts.rule import LEVEL_NAMES
 from cityhub.kernels import Kernels
+from cityhub.sources import SOURCES
 from cityhub.topics import AlarmTopics
 from edge.reading import Rows, now_us
-from ingest import checkpoint, held, quota, store
+from ingest import checkpoint, held, posted, quota, report, store
 from ingest.assemble import Assembler
 from ingest.batch import Batch, Seen
 from ingest.clock import Clocks
 from ingest.dirty import Marks
+from ingest.foreign import Foreign
 from ingest.health import Health
 from ingest.inbox import BATCH_MESSAGES, Inbox
 from ingest.keeper import Keeper
@@ -63,6 +65,7 @@ class Plan:
     webhook_secret: str = ""
     webhook_allow_private: bool = False
     client_id: str = "cityhub"
+    sources: tuple[str, ...] = ()
     retention: Retention = field(default_factory=Retention)
     days: Days = field(default_factory=lambda: Days("Asia/Shanghai"))
     device_quota: Quota = quota.DEVICE
@@ -82,12 +85,13 @@ class Hub:
         self._registry, self._newest = Registry(self._look_again), Newest()
         self._kernels = Kernels(self._registry, self._newest, rulebook.load(*plan.rule_folders), plan.days)
         self._session = Session(plan.database_url, stopping, REGISTRY_CHANNEL)
-        self._inbox = Inbox(plan.mqtt_url, plan.client_id)
+        foreign = Foreign(self._registry, [SOURCES[name](self._registry) for name in plan.sources])
+        self._inbox = Inbox(plan.mqtt_url, plan.client_id, foreign.filters)
         self._alarms = Alarms(["log", "topic", *(["webhook"] if plan.webhook_url else [])])
         self._slots = Slots(self._registry, self._create)
         self._clocks, self._quotas = Clocks(), Quotas(plan.device_quota, plan.department_quota)
         self._assembler = Assembler(
-            self._registry, self._slots, self._quotas, self._newest, self._clocks, self._ask
+            self._registry, self._slots, self._quotas, self._newest, self._clocks, self._ask, foreign
         )
         self._health = Health(self._inbox, self._quotas, self._registry)
         self._latest, self._marks = Latest(), Marks()
@@ -98,12 +102,14 @@ class Hub:
                 write_archive,
                 self._write_alarms,
                 self._kernels.write,
+                report.write,
                 write_dead_letters,
                 write_ledger,
                 write_progress,
                 self._latest.write,
                 self._marks.write,
                 held.write,
+                posted.write,
             ],
         )
         self._writer = Writer(self._store, self._inbox, self._committed)
@@ -115,6 +121,7 @@ class Hub:
             stack.callback(self._session.close)
             self._session.run(lambda connection: self._alarms.register(connection, self._kernels.versions))
             self._refresh()
+            self._session.run(self._alarms.excuse)
             self._resume()
             self._session.run(lambda _: self._store.begin())
             stack.callback(self._store.close)
@@ -164,6 +171,7 @@ class Hub:
                 if self._latest.behind:
                     self._pass(Batch([]))  # nothing has come since: what is newest must be shown all the same
                 self._take_up_held()
+                self._take_up_posted()
             if now - said_at >= HEALTH_EVERY_S:
                 said_at = now
                 self._session.run(self._health.say)
@@ -199,6 +207,17 @@ class Hub:
             ids, messages = self._session.run(lambda connection: held.oldest(connection, turns))
             if messages:
                 self._pass(self._assembler.assemble(messages, taken_up=ids))
+
+    def _take_up_posted(self) -> None:
+        """Pass what has come over HTTP."""
+        if not self._session.run(posted.waiting):
+            return
+        self._writer.drain()  # what is being written now is still among them
+        ids, messages = self._session.run(lambda connection: posted.oldest(connection, TAKEN_UP))
+        if messages:
+            batch = self._assembler.assemble(messages)
+            batch.posted = ids
+            self._pass(batch)
 
     def _write_alarms(self, cursor: psycopg.Cursor, batch: Batch) -> None:
         self._alarms.write(cursor, batch.events)
@@ -240,13 +259,22 @@ class Hub:
         self._slots.forget()
 
     def _refresh(self) -> None:
+        first, before = not self._registry.devices, self._registry.unwatched
         self._meet(self._session.run(self._registry.refresh))
+        if not first and self._registry.unwatched != before:
+            self._excuse()
         stated = {
             key: Quota(profile.quota.messages_per_s, profile.quota.burst)
             for key, profile in self._registry.profiles.items()
             if profile.quota
         }
         self._quotas.configure(self._registry.devices.values(), stated)
+
+    def _excuse(self) -> None:
+        """Devices have taken a step in their life: alarms of those out of service return, the others are told anew."""
+        self._writer.drain()  # an alarm that is being written now must not outlive this
+        self._session.run(self._alarms.excuse)
+        self._session.run(self._kernels.tell_anew)
 
     def _create(self, wanted: set[tuple[Device, str]]) -> None:
         self._meet(self._session.run(lambda connection: self._registry.create(connection, wanted)))

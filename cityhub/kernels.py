@@ -77,11 +77,13 @@ class Kernels:
         """Flag the rows of a batch, and leave in it what is to be told."""
         outcome = self._quality.mark(batch.rows, batch.newer)
         batch.count_flags()
-        batch.events = [
+        found = [
             *self._observers.observe(batch, outcome),
             *self._crossings(batch.rows, batch.newer, batch.late),
             *self._surprises(batch.rows, batch.newer, batch.late),
         ]
+        # Of a device that is not commissioned nobody is alarmed; what the kernels know of it goes on all the same.
+        batch.events = [change for change in found if self._registry.watched(change.series_id)]
 
     def write(self, cursor: psycopg.Cursor, batch: Batch) -> None:
         """Write the counts of a batch in its transaction; in the writer's thread."""
@@ -134,6 +136,12 @@ class Kernels:
             watches.set_told(standing, "live")
             watches.set_told(shadows, "shadow")
         self._observers.set_told(standing, saved)
+
+    def tell_anew(self, connection: psycopg.Connection) -> None:
+        """Devices came into service or left it: what stands in the database is what people know."""
+        standing = alarms.standing(connection)
+        for watches in (self._watches, self._unusual):
+            watches.set_told(standing, "live")
 
     def _crossings(self, rows: Rows, newer: NDArray[np.bool_], late: NDArray[np.bool_]) -> list[Change]:
         """What rules on values say."""

@@ -59,6 +59,17 @@ def migrate(database_url: str, progress: Callable[[str], None] = lambda _: None)
     return applied
 
 
+def pending(connection: psycopg.Connection) -> list[str]:
+    """The files of this version's schema that the database does not have yet."""
+    known = set(connection.execute("select part, name from schema_file").fetchall())
+    return [
+        f"{part}/{path.name}"
+        for part in PARTS
+        for path in sorted((ROOT / part / "schema").glob("*.sql"))
+        if (part, path.name) not in known
+    ]
+
+
 def _make_hypertables(connection: psycopg.Connection, text: str) -> None:
     if not connection.execute("select 1 from pg_extension where extname = 'timescaledb'").fetchone():
         return

@@ -122,4 +122,4 @@ class Observers:
         ]
 
     def _in_service(self, slot: int) -> bool:
-        return self._registry.series[slot].device.key in self._registry.devices
+        return self._registry.watched(slot)

@@ -60,6 +60,9 @@ class Settings:
     webhook_secret: str = _setting("", "signs them (Standard Webhooks, base64 or text)")
     webhook_allow_private: bool = _setting(False, "allow a webhook inside a private network")
     time_zone: str = _setting("Asia/Shanghai", "the city's time zone (IANA name): its days are counted by it")
+    sources: str = _setting(
+        "chirpstack", "platforms and cameras to listen to on topics of their own; empty: none"
+    )
     rules: str = _setting("", "folder of rules (*.yaml), added to the shipped ones")
     profiles: str = _setting("", "folder of profiles (*.yaml), added to the shipped ones")
     device_messages_per_s: float = _setting(100.0, "quota of a device; its profile may state another one")
@@ -68,7 +71,9 @@ class Settings:
     department_burst: float = _setting(500_000.0, "messages that they may send at once")
     keep_readings_days: int = _setting(732, "readings are kept so long, at least 31; 0: for ever")
     keep_messages_days: int = _setting(31, "messages as they came, behind lineage; 0: for ever")
-    keep_dead_letters_days: int = _setting(92, "what could not be taken; 0: for ever")
+    keep_dead_letters_days: int = _setting(
+        92, "what could not be taken, and what devices report; 0: for ever"
+    )
     keep_minutes_days: int = _setting(
         732, "aggregates of a minute; those of an hour stay ten years; 0: for ever"
     )

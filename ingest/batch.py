@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edge.reading import FAIL, READING, SUSPECT, Rows
 from ingest.ledger import Ledger
-from ingest.message import DeadLetter, Message
+from ingest.message import DeadLetter, Message, Report
 
 CALENDAR_FROM_US, CALENDAR_TO_US = -2_208_988_800_000_000, 4_102_444_800_000_000  # 1900, 2100
 
@@ -56,8 +56,10 @@ class Batch:
     amended: bool = False  # rows were taken out after the checks had seen them
     held: list[tuple[int, Message]] = field(default_factory=list)  # device id; beyond its quota, unread
     taken_up: list[int] = field(default_factory=list)  # ids under which its messages were held before
+    posted: list[int] = field(default_factory=list)  # ids under which its messages had come over HTTP
     archive: list[Archived] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
+    reports: list[Report] = field(default_factory=list)  # what devices say of themselves
     ledger: Ledger = field(default_factory=Ledger)
     progress: list[tuple[int, str, int, int]] = field(default_factory=list)  # device id, boot, base, seq
     senders: dict[tuple[int, str], tuple[str, str]] = field(default_factory=dict)  # -> department, device

@@ -52,7 +52,7 @@ def _json(payload: bytes, arrived_us: int) -> Decoded:
     if senml.is_pack(document):
         return _senml("senml+json", document, arrived_us)
     found = plain.samples(document)
-    return _columns(
+    return columns(
         "json", [(name, arrived_us if at is None else at, value, None) for name, at, value in found]
     )
 
@@ -71,12 +71,12 @@ def _cbor(payload: bytes, arrived_us: int) -> Decoded:
 
 def _senml(form: str, document: list[object], arrived_us: int) -> Decoded:
     found, notes = senml.samples(document, arrived_us)
-    decoded = _columns(form, found)
+    decoded = columns(form, found)
     decoded.notes = notes
     return decoded
 
 
-def _columns(form: str, found: Sequence[tuple[str, int, float, str | None]]) -> Decoded:
+def columns(form: str, found: Sequence[tuple[str, int, float, str | None]]) -> Decoded:
     """Samples as columns; a name that comes in two units is two names."""
     places: dict[tuple[str, str | None], int] = {}
     rows = np.empty(len(found), READING)

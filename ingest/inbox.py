@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import structlog
@@ -17,7 +17,7 @@ from ingest.message import Message
 
 log = structlog.get_logger("ingest.inbox")
 
-TELEMETRY = "city/v1/+/+/telemetry"
+OURS = ("city/v1/+/+/telemetry", "city/v1/+/+/event", "city/v1/+/+/status")
 BROKER_DROPPED = b"$SYS/broker/publish/messages/dropped"  # of mosquitto and its kin; others say nothing there
 IN_FLIGHT = 5_000
 CANARY_EVERY_S = 5.0
@@ -34,8 +34,10 @@ class Inbox:
     `is_connected()` says yes while paho's thread is dead, so a canary that we send to ourselves is the watchdog.
     """
 
-    def __init__(self, broker: str, client_id: str) -> None:
+    def __init__(self, broker: str, client_id: str, filters: Sequence[str] = ()) -> None:
+        """`filters` are topics to subscribe to beside our own."""
         self._address, self._client_id = Address(broker), client_id
+        self._filters = (*OURS, *filters)
         self._canary = f"city/v1/hub/{client_id}/canary".encode()
         self._waiting: deque[Message] = deque()
         self._arrived = threading.Event()
@@ -151,7 +153,8 @@ class Inbox:
         if reason.is_failure:
             log.error("broker refuses us", broker=str(self._address), reason=str(reason))
             return
-        client.subscribe([(TELEMETRY, 1), (self._canary.decode(), 0), (BROKER_DROPPED.decode(), 0)])
+        heard = [(self._canary.decode(), 0), (BROKER_DROPPED.decode(), 0)]
+        client.subscribe([*((each, 1) for each in self._filters), *heard])
         self.connected = True
 
     def _on_disconnect(

@@ -68,6 +68,7 @@ def keep(
         keeper.series_rows("reading_minute", retention.minutes)
         keeper.series_rows("reading_hour", retention.hours)
         keeper.rows("message", "arrived_at", retention.messages)
+        keeper.rows("event", "arrived_at", retention.dead_letters)
         keeper.rows("dead_letter", "last_at", retention.dead_letters)
         keeper.rows("ledger_minute", "minute", retention.ledger)
     finally:

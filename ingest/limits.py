@@ -26,15 +26,15 @@ def check_size(payload: bytes) -> None:
         raise Malformed(f"{len(payload)} bytes; at most {SIZE_LIMIT} are read")
 
 
-def check_json_depth(payload: bytes) -> None:
-    """Raise Malformed for JSON nested deeper than any format of ours needs."""
-    if payload.count(b"{") + payload.count(b"[") <= DEPTH_LIMIT:
+def check_json_depth(payload: bytes, limit: int = DEPTH_LIMIT) -> None:
+    """Raise Malformed for JSON nested deeper than its format needs; by default any format of ours."""
+    if payload.count(b"{") + payload.count(b"[") <= limit:
         return
     depth = 0
     for bracket in BRACKETS.findall(TEXTS.sub(b"", payload)):
         depth += 1 if bracket in b"[{" else -1
-        if depth > DEPTH_LIMIT:
-            raise Malformed(f"nested deeper than {DEPTH_LIMIT} levels")
+        if depth > limit:
+            raise Malformed(f"nested deeper than {limit} levels")
 
 
 def check_cbor_depth(payload: bytes) -> None:

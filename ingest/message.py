@@ -1,19 +1,25 @@
-"""A message as it came from the broker, and what became of it where it could not be taken."""
+"""A message as it came from the broker, and what is kept of it beside readings: a report, or a dead letter."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from edge import wire
 
+TELEMETRY = "telemetry"
 TOPIC = re.compile(r"city/v1/([a-z0-9][a-z0-9-]{0,63})/([a-z0-9][a-z0-9-]{0,63})/([a-z]+)")
 
 
-OURS = 0
-"""The epoch of messages that no connection has brought."""
+OURS, POSTED = 0, -1
+"""The epochs of messages that no connection to the broker has brought: our own, and those that came over HTTP."""
+
+
+def digest_of(topic: str, said: bytes) -> bytes:
+    """Names these bytes on this topic."""
+    return hashlib.blake2b(topic.encode() + b"\0" + said, digest_size=16).digest()
 
 
 class Message(NamedTuple):
@@ -24,6 +30,23 @@ class Message(NamedTuple):
     mid: int
     epoch: int
     arrived_us: int
+
+    @property
+    def digest(self) -> bytes:
+        """Names these bytes on this topic."""
+        return digest_of(self.topic, self.payload)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a device says of itself: an event (`name` is its type) or a status (`name` is the state)."""
+
+    kind: Literal["event", "status"]
+    device_id: int
+    name: str
+    at_us: int
+    body: dict[str, Any]
+    message: Message
 
 
 @dataclass(slots=True)
@@ -44,5 +67,4 @@ class DeadLetter:
     @property
     def digest(self) -> bytes:
         """Names these bytes on this topic: a redelivery is the same dead letter seen once more."""
-        said = self.name or wire.without_base(self.message.payload)
-        return hashlib.blake2b(self.message.topic.encode() + b"\0" + said, digest_size=16).digest()
+        return digest_of(self.message.topic, self.name or wire.without_base(self.message.payload))

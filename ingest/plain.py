@@ -26,7 +26,7 @@ def samples(document: object) -> list[Sample]:
 
 
 def _object(entry: dict[str, object]) -> list[Sample]:
-    at = _time(entry["ts"]) if "ts" in entry else None
+    at = time_us(entry["ts"]) if "ts" in entry else None
     values = entry.get("values")
     if values is None:
         values = {metric: value for metric, value in entry.items() if metric != "ts"}
@@ -45,7 +45,7 @@ def _number(metric: str, value: object) -> float:
     return float(value)
 
 
-def _time(value: object) -> int:
+def time_us(value: object) -> int:
     """Epoch milliseconds or RFC 3339 with its zone, as microseconds."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise Malformed(f"ts {value!r:.80} is neither epoch milliseconds nor RFC 3339")

@@ -76,6 +76,7 @@ class Profile(Strict):
     quota: Allowance | None = None
     # What stands on the labels of such devices, * for anything and ? for one character; see ingest/label.py.
     labels: Annotated[list[Label], Field(max_length=50)] = Field(default_factory=list)
+    codec: str | None = None  # how the bytes of its LoRaWAN uplinks are read
 
     @property
     def all_metrics(self) -> dict[str, Metric]:

@@ -70,7 +70,12 @@ class Registry:
     def __init__(self, look_again: Callable[[], None] = lambda: None) -> None:
         self._look_again = look_again
         self.devices: dict[str, Device] = {}
+        # The few that are not as most are, read apart: a field more of 100,000 devices costs every refresh.
+        self.retired: dict[str, str] = {}  # by key, since which day
+        self.unwatched: dict[int, str] = {}  # by id, the state in which nobody is alarmed of them
+        self.vertical: dict[int, str] = {}  # by id, the datum that their levels are counted from
         self.profiles: dict[str, Profile] = {}
+        self.addresses: dict[tuple[str, str], Device] = {}  # by scheme and address
         self.series: dict[int, Series] = {}
         self.by_metric: dict[tuple[int, str], int] = {}
         # By slot: the device's id, whether it is a recording, and the series derived from it (value = gain * value).
@@ -92,7 +97,18 @@ class Registry:
                    where retired_at is null"""
             )
             self.devices = {row[1]: Device(*row) for row in cursor}
+            cursor.execute(
+                """select id, key, state, to_char(retired_at at time zone 'utc', 'YYYY-MM-DD') from device
+                   where state <> 'commissioned'"""
+            )
+            apart = cursor.fetchall()
+            self.unwatched = {number: state for number, _, state, _ in apart}
+            self.retired = {key: day for _, key, state, day in apart if state == "retired"}
+            cursor.execute("select id, vertical_datum from device where vertical_datum is not null")
+            self.vertical = dict(cursor.fetchall())
             by_id = {device.id: device for device in self.devices.values()}
+            cursor.execute("select scheme, address, device_id from device_address")
+            self.addresses = {row[:2]: by_id[row[2]] for row in cursor if row[2] in by_id}
             cursor.execute("select id, device_id, metric, derived_from, gain from series order by id")
             fresh = [
                 self._learn(series_id, by_id[device_id], metric, source, gain)
@@ -107,6 +123,28 @@ class Registry:
             self._look_again()
         return self.devices.get(key)
 
+    def addressed(self, scheme: str, address: str) -> Device | Refusal:
+        """The device that a source calls by this address, or why there is none."""
+        if (scheme, address) not in self.addresses:
+            self._look_again()
+        return self.addresses.get((scheme, address)) or Refusal(
+            "unknown-device",
+            f"no device has the address {scheme}:{address:.120}; the column address of a list gives it one",
+        )
+
+    def absent(self, key: str) -> Refusal:
+        """Why a device that `device` does not know may not speak."""
+        if key in self.retired:
+            return Refusal(
+                "retired-device",
+                f"{key} was retired on {self.retired[key]}; `cityhub device step {key} suspended` takes it back",
+            )
+        return Refusal("unknown-device", f"{key:.80} is not registered; `cityhub device import` adds it")
+
+    def watched(self, series_id: int) -> bool:
+        """Whether people are alarmed of this series: its device is commissioned."""
+        return self.series[series_id].device.id not in self.unwatched
+
     def resolve(self, sender: Device, name: str) -> tuple[Device, str] | Refusal:
         """The device and metric that a name in a message of `sender` means, or why it means nothing.
 
@@ -117,7 +155,7 @@ class Registry:
         if key != sender.key:
             behind = self.device(key)
             if behind is None:
-                return Refusal("unknown-device", f"{key:.80} is not registered")
+                return self.absent(key)
             if behind.gateway_id != sender.id and not own:
                 return Refusal("not-its-gateway", f"{key} is not registered behind {sender.key}")
             device = behind

@@ -32,6 +32,7 @@ from ingest.assemble import Assembler
 from ingest.batch import Batch
 from ingest.clock import Clocks
 from ingest.dirty import Marks
+from ingest.foreign import Foreign
 from ingest.message import Message
 from ingest.order import Newest
 from ingest.quota import Quotas
@@ -54,7 +55,13 @@ class Ingest:
         self.registry.refresh(self.connection)
         slots = Slots(self.registry, self._create)
         self.assembler = Assembler(
-            self.registry, slots, Quotas(), newest, Clocks(), lambda rows: store.known(self.connection, rows)
+            self.registry,
+            slots,
+            Quotas(),
+            newest,
+            Clocks(),
+            lambda rows: store.known(self.connection, rows),
+            Foreign(self.registry, []),
         )
         writes = [write_archive, write_dead_letters, write_ledger, write_progress, Marks().write]
         self.store = store.Store(url, uuid4(), writes)

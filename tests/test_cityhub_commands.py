@@ -100,6 +100,15 @@ def test_decode_says_what_it_understood(form: str, payload: str, wanted: dict[st
     assert orjson.loads(ended.stdout)["understood"] == [wanted]
 
 
+def test_decode_takes_hexadecimal_and_raw_bytes_from_a_file_too(tmp_path: Path) -> None:
+    said = b'{"level": 3}'
+    for content in (said, said.hex().encode(), said.hex(" ", 2).upper().encode() + b"\n"):
+        file = tmp_path / "payload"
+        file.write_bytes(content)
+        document = orjson.loads(run("decode", "telemetry", str(file)).stdout)
+        assert [entry["value"] for entry in document["understood"]] == [3.0]
+
+
 def test_decode_says_what_it_did_not_understand_and_why() -> None:
     ended = run("decode", "telemetry", '{"level": "high"}')
     assert ended.returncode == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,7 @@ from edge.wire import body, seal
 from ingest.assemble import Assembler
 from ingest.batch import CALENDAR_FROM_US, Batch, Seen
 from ingest.clock import Clocks
+from ingest.foreign import Foreign
 from ingest.judge import FUTURE_US, LATE_US, PAST_US
 from ingest.ledger import Ledger
 from ingest.message import Message
@@ -26,6 +28,7 @@ from ingest.profile import Profile
 from ingest.quota import Quotas
 from ingest.registry import Device, Registry
 from ingest.slots import Slots
+from ingest.sources.said import Source
 
 NOW = 1_790_000_000_000_000
 SECOND = 1_000_000
@@ -64,7 +67,7 @@ GAIN = 1 / 50.0
 class Hub:
     """An assembler over a registry filled by hand and a table that is a dictionary."""
 
-    def __init__(self) -> None:
+    def __init__(self, sources: Sequence[Source] = ()) -> None:
         self.registry = Registry()
         self.registry.profiles = PROFILES
         self.registry.devices = {device.key: device for device in DEVICES}
@@ -72,7 +75,13 @@ class Hub:
         self.table: Seen = {}
         self.batches: list[Batch] = []
         self.assembler = Assembler(
-            self.registry, Slots(self.registry, self.create), Quotas(), self.newest, Clocks(), self.ask
+            self.registry,
+            Slots(self.registry, self.create),
+            Quotas(),
+            self.newest,
+            Clocks(),
+            self.ask,
+            Foreign(self.registry, sources),
         )
 
     def create(self, wanted: set[tuple[Device, str]]) -> None:

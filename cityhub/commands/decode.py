@@ -22,6 +22,9 @@ FORMATS = {
     "json": "ingest.explain:json",
     "senml": "ingest.explain:senml",
     "columnar": "ingest.explain:columnar",
+    "chirpstack": "ingest.sources.explain:chirpstack",
+    "sl651": "edge.protocols.sl651.explain:frames",
+    "hj212": "edge.protocols.hj212.explain:explain",
 }
 """Where each format is explained; loaded when it is asked for, so that a gateway can decode without the hub's parts."""
 
@@ -34,7 +37,10 @@ def decode(
         ),
     ],
     payload: Annotated[
-        str, typer.Argument(help="HEX, a file's path, the text itself, or - for standard input.")
+        str,
+        typer.Argument(
+            help="HEX, the text itself, the path of a file that holds either or raw bytes, or - for standard input."
+        ),
     ],
 ) -> None:
     """Decode what came over the wire and print what was understood, what was not, and why.
@@ -59,9 +65,14 @@ def _explain(form: str) -> Explain:
 
 def _bytes(payload: str) -> bytes:
     if payload == "-":
-        return sys.stdin.buffer.read()
+        return _unhexed(sys.stdin.buffer.read())
+    path = Path(payload) if len(payload) < 4096 and "\0" not in payload else None  # noqa: PLR2004 -- PATH_MAX
+    return _unhexed(path.read_bytes() if path and path.is_file() else payload.encode())
+
+
+def _unhexed(said: bytes) -> bytes:
+    """What is written in hexadecimal digits and blanks alone, as the bytes it stands for; else as it is."""
     try:
-        return binascii.unhexlify("".join(payload.split()))
+        return binascii.unhexlify(b"".join(said.split()))
     except (binascii.Error, ValueError):
-        path = Path(payload) if len(payload) < 4096 and "\0" not in payload else None  # noqa: PLR2004 -- PATH_MAX
-        return path.read_bytes() if path and path.is_file() else payload.encode()
+        return said

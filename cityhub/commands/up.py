@@ -19,6 +19,7 @@ from api import accounts, server
 from cityhub.commands.options import Config, settings
 from cityhub.hub import Hub, Plan
 from cityhub.settings import OperatorError, Settings, days_of
+from cityhub.sources import chosen
 from cityhub.stack import hub_and_api, prepare, reach, services, without_credential
 from ingest.lifecycle import Retention
 from ingest.quota import Quota
@@ -66,6 +67,7 @@ def hub(config: Config = None) -> None:
         found.database_url,
         found.mqtt_url,
         client_id=found.client_id,
+        sources=chosen(given.sources),
         rule_folders=folders,
         days=days_of(given.time_zone),
         webhook_url=given.webhook_url,

@@ -8,44 +8,23 @@ by `error N reason`, which says why.
 from __future__ import annotations
 
 import re
-import selectors
-import socket
-import threading
-import time
-from dataclasses import dataclass, field
 
 import orjson
-import structlog
 
 from edge.agent import Agent
-from edge.journal import JournalBroken, JournalFull
-from edge.reading import now_us
-
-log = structlog.get_logger("edge.jsonlines")
+from edge.drivers.conversation import Watch
+from edge.drivers.dialogue import Heard, Sample
+from edge.drivers.listener import Listener
 
 LINE_LIMIT = 64 << 10
 METRICS_LIMIT = 200
-GROUP_S = 0.1  # one fsync serves all lines that arrived within this time
+DEVICES_NOTED = 1_000  # told apart on one connection
 IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 METRIC = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
-
-Sample = tuple[str, int, float]
 
 
 class LineRefused(ValueError):
     """A line that is not taken; the message goes back to the sender."""
-
-
-@dataclass(slots=True, eq=False)
-class Caller:
-    """One connected sensor."""
-
-    socket: socket.socket
-    name: str
-    buffer: bytearray = field(default_factory=bytearray)
-    lines: int = 0
-    told: int = 0
-    speaks: bool = True
 
 
 def read_line(line: bytes, arrived_us: int) -> list[Sample]:
@@ -74,127 +53,53 @@ def read_line(line: bytes, arrived_us: int) -> list[Sample]:
     return samples
 
 
-class JsonLines:
-    """A listener on one port; one thread serves all connections."""
+class Lines:
+    """The dialogue of one connection: lines in, `ok N` and `error N reason` out."""
 
-    def __init__(self, agent: Agent, host: str = "127.0.0.1", port: int = 0) -> None:
-        self._agent = agent
-        self._listener = socket.create_server((host, port))
-        self._listener.setblocking(False)
-        self.port: int = self._listener.getsockname()[1]
-        self.refused = 0
-        self.fault: Exception | None = None
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(self._listener, selectors.EVENT_READ)
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="jsonlines", daemon=True)
+    def __init__(self) -> None:
+        self._rest = b""
+        self._lines = 0
+        self._devices: dict[str, None] = {}  # in order of first sight
 
-    def start(self) -> None:
-        """Begin to listen."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """Take what has arrived, answer, and hang up."""
-        self._stopping.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        try:
-            while not self._stopping.is_set():
-                self._serve_group()
-        except JournalBroken as error:
-            self.fault = error  # the agent's main thread sees it and stops the process
-            log.critical("journal broken, nothing is accepted any more", error=str(error))
-        except Exception as error:
-            self.fault = error  # a port that takes connections and answers nobody would go unseen for days
-            log.exception("driver fails, nothing is accepted any more")
-        finally:
-            for key in list(self._selector.get_map().values()):
-                key.fileobj.close()  # type: ignore[union-attr]  # only sockets are registered
-            self._selector.close()
-
-    def _serve_group(self) -> None:
-        """Read for one grouping time, make it durable with one append, then answer everybody."""
-        samples: list[Sample] = []
-        callers: set[Caller] = set()
-        ends = time.monotonic() + GROUP_S
-        while (left := ends - time.monotonic()) > 0:
-            for key, _ in self._selector.select(left):
-                if key.fileobj is self._listener:
-                    self._greet()
-                else:
-                    caller: Caller = key.data
-                    self._hear(caller, samples)
-                    callers.add(caller)
-        if samples:
-            try:
-                self._agent.accept(samples)
-            except JournalFull as error:
-                # Not accepted: hang up without an answer, so that the sensors keep their lines and come back.
-                log.warning("readings not accepted", reason=str(error), samples=len(samples))
-                for caller in callers:
-                    self._drop(caller)
-                return
-        for caller in callers:
-            if caller.lines > caller.told:
-                caller.told = caller.lines
-                self._answer(caller, f"ok {caller.lines}\n")
-            if not caller.speaks:
-                self._drop(caller)
-
-    def _greet(self) -> None:
-        try:
-            connection, (host, port, *_) = self._listener.accept()
-        except OSError as error:  # it has gone again, or we have no descriptor left for it
-            log.warning("sensor not let in", reason=str(error))
-            self._stopping.wait(GROUP_S)
-            return
-        connection.setblocking(False)
-        caller = Caller(connection, f"{host}:{port}")
-        self._selector.register(connection, selectors.EVENT_READ, caller)
-
-    def _hear(self, caller: Caller, samples: list[Sample]) -> None:
-        try:
-            data = caller.socket.recv(1 << 16)
-        except BlockingIOError:
-            return
-        except OSError as error:
-            log.info("sensor lost", sensor=caller.name, reason=str(error))
-            self._drop(caller)
-            return
-        if not data:  # it has said all; it may still listen for the answer
-            self._silence(caller)
-            return
-        caller.buffer += data
-        *lines, rest = caller.buffer.split(b"\n")
-        caller.buffer = bytearray(rest)
-        arrived_us = now_us()
+    def hear(self, data: bytes, arrived_us: int) -> Heard:
+        """Read the lines that are whole; `ok` comes last, for what it confirms is on disk by then."""
+        heard = Heard()
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        errors = []
         for line in lines:
-            caller.lines += 1
+            self._lines += 1
             try:
-                samples += read_line(bytes(line), arrived_us)
+                samples = read_line(line, arrived_us)
             except LineRefused as refusal:
-                self.refused += 1
-                self._answer(caller, f"error {caller.lines} {refusal}\n")
-        if len(rest) > LINE_LIMIT:
-            self._answer(caller, f"error {caller.lines + 1} line longer than {LINE_LIMIT} bytes\n")
-            self._silence(caller)
+                heard.refused += 1
+                errors.append(f"error {self._lines} {refusal}\n")
+                continue
+            heard.frames += 1
+            heard.samples += samples
+            if len(self._devices) < DEVICES_NOTED:
+                self._devices[samples[0][0].partition("/")[0]] = None
+        if len(self._rest) > LINE_LIMIT:
+            errors.append(f"error {self._lines + 1} line longer than {LINE_LIMIT} bytes\n")
+            self._rest = b""
+            heard.refused += 1
+            heard.hang_up = True
+        told = f"ok {self._lines}\n" if lines else ""
+        heard.reply = ("".join(errors) + told).encode()
+        return heard
 
-    def _answer(self, caller: Caller, text: str) -> None:
-        if caller.socket.fileno() == -1:
-            return
-        try:
-            caller.socket.send(text.encode())
-        except OSError as error:
-            log.info("sensor does not listen", sensor=caller.name, reason=str(error))
-            self._drop(caller)
+    def tick(self, now_us: int) -> Heard:  # noqa: ARG002 -- a sensor that is silent is asked nothing
+        """Nothing is said unasked."""
+        return Heard()
 
-    def _silence(self, caller: Caller) -> None:
-        """Hear it no more; it is dropped when it has been answered."""
-        if caller.speaks:
-            caller.speaks = False
-            self._selector.unregister(caller.socket)
+    def stations(self) -> list[str]:
+        """The devices that lines came from."""
+        return list(self._devices)
 
-    def _drop(self, caller: Caller) -> None:
-        self._silence(caller)
-        caller.socket.close()
+
+class JsonLines(Listener):
+    """A listener for JSON lines on one port."""
+
+    def __init__(
+        self, agent: Agent, host: str = "127.0.0.1", port: int = 0, watch: Watch | None = None
+    ) -> None:
+        super().__init__("jsonlines", agent.accept, Lines, host, port, watch=watch)

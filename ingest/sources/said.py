@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -21,11 +22,13 @@ class Said:
 class Source(Protocol):
     """A platform that publishes on topics of its own."""
 
-    scheme: str
-    """Names the source in `device_address`, in the archive and in the settings."""
+    @property
+    def scheme(self) -> str:
+        """Names the source in `device_address`, in the archive and in the settings."""
 
-    filters: tuple[str, ...]
-    """The topics to subscribe to."""
+    @property
+    def filters(self) -> Sequence[str]:
+        """The topics to subscribe to."""
 
     def read(self, topic: str, payload: bytes, arrived_us: int) -> list[Said]:
         """Read one message; nothing where it says nothing measurable. Raises edge.wire.Malformed."""

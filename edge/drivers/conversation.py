@@ -1,0 +1,129 @@
+"""One link at work: its dialogue, what it has come to in numbers, and who watches it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from edge.capture import Capture
+from edge.drivers.dialogue import Dialogue, Heard, Note
+
+log = structlog.get_logger("edge.links")
+
+STATIONS_SHOWN = 50  # of one link, in its status; a relay may carry hundreds
+CODES_KEPT = 100  # kinds of notes counted apart on one link; a driver has a dozen
+
+
+@dataclass(slots=True)
+class Counts:
+    """What came and went."""
+
+    bytes_in: int = 0
+    bytes_out: int = 0
+    frames: int = 0
+    refused: int = 0
+    samples: int = 0
+    notes: Counter[str] = field(default_factory=Counter)
+
+    def take(self, heard: Heard) -> None:
+        """Count what a stretch came to."""
+        self.frames += heard.frames
+        self.refused += heard.refused
+        self.samples += len(heard.samples)
+        for note in heard.notes:
+            known = note.code in self.notes or len(self.notes) < CODES_KEPT
+            self.notes[note.code if known else "other"] += 1
+
+    def as_status(self) -> dict[str, Any]:
+        """The numbers, for the status file."""
+        return {
+            "bytes_in": self.bytes_in,
+            "bytes_out": self.bytes_out,
+            "frames": self.frames,
+            "refused": self.refused,
+            "readings": self.samples,
+            "notes": dict(self.notes.most_common()),
+        }
+
+
+def _unheard(_link: str, _note: Note) -> None:
+    """Nobody is told of notes; they are counted all the same."""
+
+
+@dataclass(slots=True)
+class Watch:
+    """What all links of an agent report to: notes as they come, and every byte while a capture is on."""
+
+    note: Callable[[str, Note], None] = _unheard
+    capture: Capture | None = None
+
+
+class Conversation:
+    """A dialogue with its counts; belongs to the thread that serves the link, which alone may call it."""
+
+    __slots__ = ("_total", "_watch", "counts", "dialogue", "last_heard_us", "name", "since_us", "stations")
+
+    def __init__(self, name: str, dialogue: Dialogue, total: Counts, watch: Watch, now_us: int) -> None:
+        """`total`: the counts of the driver, which outlive the link."""
+        self.name, self.dialogue = name, dialogue
+        self.counts = Counts()
+        self.since_us = now_us
+        self.last_heard_us = 0
+        self.stations: tuple[str, ...] = ()
+        self._total, self._watch = total, watch
+
+    def hear(self, data: bytes, arrived_us: int) -> Heard:
+        """What has come over the wire."""
+        self.last_heard_us = arrived_us
+        for counts in (self.counts, self._total):
+            counts.bytes_in += len(data)
+        if self._watch.capture is not None:
+            self._watch.capture.write(arrived_us, self.name, "<", data)
+        return self._asked(lambda: self.dialogue.hear(data, arrived_us))
+
+    def tick(self, now_us: int) -> Heard:
+        """Once a second."""
+        return self._asked(lambda: self.dialogue.tick(now_us))
+
+    def said(self, data: bytes, now_us: int) -> None:
+        """What goes out over the wire."""
+        for counts in (self.counts, self._total):
+            counts.bytes_out += len(data)
+        if self._watch.capture is not None:
+            self._watch.capture.write(now_us, self.name, ">", data)
+
+    def look(self) -> None:
+        """Take down who was heard here, for the status."""
+        self.stations = tuple(self.dialogue.stations()[:STATIONS_SHOWN])
+
+    def as_status(self) -> dict[str, Any]:
+        """The link, for the status file; times in us, 0: never."""
+        return {
+            "link": self.name,
+            "since_us": self.since_us,
+            "last_heard_us": self.last_heard_us,
+            "stations": list(self.stations),
+            **self.counts.as_status(),
+        }
+
+    def _asked(self, ask: Callable[[], Heard]) -> Heard:
+        try:
+            heard = ask()
+        except Exception as error:
+            # A dialogue never raises for what the other end sends. Where it does all the same, that is a bug of ours,
+            # and it ends this link and not the thousand others; it is logged, counted, and told to the hub.
+            log.exception("a dialogue fails, its link is closed", link=self.name)
+            heard = Heard(
+                refused=1,
+                notes=[Note(self.name, "driver-fault", f"{type(error).__name__}: {error}"[:200])],
+                hang_up=True,
+            )
+        self.counts.take(heard)
+        self._total.take(heard)
+        for note in heard.notes:
+            self._watch.note(self.name, note)
+        return heard

@@ -1,0 +1,188 @@
+"""Packets of HJ 212 explained field by field, for `cityhub decode hj212`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from edge.protocols.hj212.check import printed
+from edge.protocols.hj212.factors import KINDS, Kind, factor
+from edge.protocols.hj212.frame import Found, Stream
+from edge.protocols.hj212.packet import FLAGS, Item, Packet, Refused, measured, number, read, time_us
+
+Explained = dict[str, Any]
+
+SYSTEMS = {
+    "21": "surface water",
+    "22": "ambient air",
+    "23": "noise",
+    "24": "groundwater",
+    "31": "flue gas",
+    "32": "waste water",
+    "91": "the systems between themselves",
+}
+COMMANDS = {
+    "1011": "time of the station",
+    "1012": "set the time",
+    "1013": "request to set the station's time",
+    "1061": "interval of momentary values",
+    "1062": "set the interval of momentary values",
+    "1063": "interval of minute values",
+    "1064": "set the interval of minute values",
+    "1072": "set a new password",
+    "2011": "momentary values",
+    "2012": "stop sending momentary values",
+    "2021": "running state of the equipment",
+    "2022": "stop sending the equipment's state",
+    "2031": "values of a day",
+    "2041": "running time of the equipment in a day",
+    "2051": "values of minutes",
+    "2061": "values of an hour",
+    "2081": "start of the data logger",
+    "3019": "the station's unique number",
+    "3020": "information of the station",
+    "9011": "answer to a request",
+    "9012": "result of a command",
+    "9013": "a notice is confirmed",
+    "9014": "data are confirmed",
+}
+RESULTS = {
+    "QnRtn": {
+        "1": "will be carried out",
+        "2": "refused",
+        "3": "wrong PW",
+        "4": "wrong MN",
+        "5": "wrong ST",
+        "6": "wrong Flag",
+        "7": "wrong QN",
+        "8": "wrong CN",
+        "9": "wrong check",
+        "100": "unknown error",
+    },
+    "ExeRtn": {
+        "1": "carried out",
+        "2": "failed, no reason known",
+        "3": "wrong command condition",
+        "4": "communication timed out",
+        "5": "busy",
+        "6": "system fault",
+        "100": "no data",
+    },
+}
+
+
+def explain(raw: bytes) -> Iterator[Explained]:
+    """Every packet in the bytes, and every stretch that is none."""
+    stream = Stream()
+    for found in stream.feed(raw):
+        yield _found(found)
+    if stream.waiting:
+        yield _nothing([f"a packet ends after {stream.waiting} bytes"], stream.drop())
+
+
+def _nothing(why: list[str], raw: bytes) -> Explained:
+    return {
+        "format": "hj212",
+        "understood": [],
+        "not_understood": why,
+        "notes": [],
+        "text": raw[:2000].decode("ascii", "replace"),
+    }
+
+
+def _found(found: Found) -> Explained:
+    if found.refused:
+        return _nothing([found.refused], found.raw)
+    try:
+        packet = read(found.segment)
+    except Refused as error:
+        return _nothing([str(error)], found.raw)
+    not_understood: list[str] = []
+    understood = [
+        _field("length", found.raw[2:6].decode(), int(found.raw[2:6]), "characters of the data segment"),
+        *_header(packet),
+        *_groups(packet, not_understood),
+        _field("CRC", found.raw[-4:].decode(), printed(found.segment).decode(), "right"),
+    ]
+    notes = [*packet.header.notes, *measured(packet)[2]]
+    return {
+        "format": "hj212",
+        "understood": understood,
+        "not_understood": not_understood,
+        "notes": [f"{code}: {text}" for code, text in notes if code != "unknown-item"],
+    }
+
+
+def _field(name: str, raw: str, value: object, meaning: str = "", unit: str = "") -> Explained:
+    made = {"name": name, "raw": raw, "value": value, "unit": unit, "meaning": meaning}
+    return {key: entry for key, entry in made.items() if entry != ""}
+
+
+def _header(packet: Packet) -> Iterator[Explained]:
+    header = packet.header
+    if packet.qn:
+        yield _field("QN", packet.qn, _time(packet.qn), "number of the request: its time")
+    if header.st:
+        yield _field("ST", header.st, header.st, SYSTEMS.get(header.st, "another system"))
+    yield _field("CN", header.cn, header.cn, COMMANDS.get(header.cn, "another command"))
+    if header.pw:
+        yield _field("PW", header.pw, header.pw, "password")
+    yield _field("MN", header.mn, header.mn, "number of the station")
+    if header.flag is not None:
+        parts = [f"version bits {header.flag >> 2}"]
+        parts += ["an answer is asked for"] if header.flag & 1 else []
+        parts += ["pieces are numbered"] if header.flag & 2 else []
+        yield _field("Flag", str(header.flag), header.flag, ", ".join(parts))
+    if header.pnum:
+        yield _field("PNUM", str(header.pnum), header.pnum, "pieces of the message")
+        yield _field("PNO", str(header.pno), header.pno, "number of this piece")
+
+
+def _groups(packet: Packet, not_understood: list[str]) -> Iterator[Explained]:
+    for group in packet.cp.split(";"):
+        for pair in group.split(","):
+            name, _, text = (part.strip() for part in pair.partition("="))
+            if not name:
+                continue
+            explained = _item(packet, name, text)
+            if explained is None:
+                not_understood.append(f"{name}={text}")
+            else:
+                yield explained
+
+
+def _item(packet: Packet, name: str, text: str) -> Explained | None:
+    if name in {"DataTime", "SystemTime", "BeginTime", "EndTime", "RestartTime"}:
+        return _field(name, text, _time(text), "Beijing time, here as UTC")
+    if name in RESULTS:
+        return _field(name, text, text, RESULTS[name].get(text, "another result"))
+    if name in {"RtdInterval", "MinInterval"}:
+        return _field(name, text, number(text), "interval", "s" if name == "RtdInterval" else "min")
+    item = packet.header.item(name)
+    kind = KINDS.get(name.rpartition("-")[2].lower())
+    if kind is None or not item.metric:
+        return None
+    return _factor(packet, name, text, item, kind)
+
+
+def _factor(packet: Packet, name: str, text: str, item: Item, kind: Kind) -> Explained:
+    if item.flag:
+        return _field(name, text, text, FLAGS.get(text, "a flag that the standard does not have"))
+    if not item.value:
+        return _field(name, text, text)
+    known = factor(item.code, packet.header.st)
+    value = number(text)
+    unit = (known.total if kind.total else known.unit) if known else ""
+    meaning = known.name if known else "a code of no table"
+    return {
+        **_field(name, text, None if value is None else value * item.gain, meaning, unit),
+        "metric": item.metric,
+    }
+
+
+def _time(text: str) -> str | None:
+    at = time_us(text)
+    if at is None:
+        return None
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at)).isoformat()

@@ -1,0 +1,297 @@
+"""One data segment of HJ 212, taken apart: its header, the items of CP, and what they measured."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from edge.protocols.hj212.factors import KINDS, factor, metric
+
+BEIJING_EPOCH = datetime(1970, 1, 1, 8, tzinfo=UTC)
+"""What a clock in Beijing showed at the epoch."""
+SEGMENT_STANDARD = 1024
+CACHED = 4096
+"""Headers and minutes are remembered, at most so many: between two packets of a station little but the numbers changes."""
+CACHED_LENGTH = 160
+NAMES = 256
+MN = re.compile(r"[0-9A-Za-z_-]{1,32}")
+CODE = re.compile(r"[0-9A-Za-z]{1,32}")
+FIELDS = {"QN", "ST", "CN", "PW", "MN", "Flag", "PNUM", "PNO"}
+
+GOOD = {"N", "3", "1"}
+"""Flags of a value that stands: N (normal); in HJ/T 212-2005 for air stations 3 (normal) and 1 (weather)."""
+
+OVER = {"T"}
+"""Over the instrument's upper limit: at least so much, and what an alarm is there for, so the value is kept, noted."""
+
+FLAGS = {
+    "N": "normal",
+    "F": "stopped",
+    "M": "maintenance",
+    "S": "set by hand",
+    "D": "fault",
+    "C": "calibration",
+    "T": "over the upper limit",
+    "B": "communication fails",
+    "P": "power failure (2005)",
+    "0": "calibration (2005, air)",
+    "1": "weather (2005, air)",
+    "2": "abnormal (2005, air)",
+    "3": "normal (2005, air)",
+}
+
+Notes = list[tuple[str, str]]
+"""Codes and texts of what was taken although the standard has it otherwise."""
+
+
+class Refused(ValueError):
+    """A packet that says nothing we may believe; the message says why."""
+
+
+class Item(NamedTuple):
+    """One name of CP (`w01018-Rtd`) as a station of this kind means it."""
+
+    code: str
+    metric: str
+    gain: float
+    value: bool
+    flag: bool
+    known: bool  # the code and the suffix are in a table
+
+
+@dataclass(slots=True, eq=False)
+class Header:
+    """What stands before CP but for QN, which is another in every packet."""
+
+    mn: str
+    cn: str
+    st: str = ""
+    pw: str = ""
+    flag: int | None = None
+    pnum: int = 0
+    pno: int = 0
+    notes: Notes = field(default_factory=list)
+    items: dict[str, Item] = field(default_factory=dict)
+    tail: str = ""  # of the answer: it is the same until the station changes its header
+
+    @property
+    def wants_answer(self) -> bool:
+        """Bit 0 of Flag."""
+        return bool(self.flag and self.flag & 1)
+
+    def item(self, name: str) -> Item:
+        """What an item's name means in this station's packets."""
+        if len(self.items) >= NAMES:
+            self.items.clear()
+        code, _, suffix = name.strip().rpartition("-")
+        kind = KINDS.get(suffix.strip().lower())
+        if kind is None or not CODE.fullmatch(code):
+            made = Item(code or name, "", 1.0, value=False, flag=False, known=False)
+        else:
+            known = factor(code, self.st)
+            gain = known.gain if known and not kind.total else 1.0
+            equipment = code[:2].upper() == "SB"
+            name_of = metric(code, kind, self.cn, known)
+            made = Item(code, name_of, gain, kind.value, kind.flag, known=bool(known) or equipment)
+        if len(name) <= CACHED_LENGTH:
+            self.items[name] = made
+        return made
+
+
+class Packet(NamedTuple):
+    """A data segment: header, QN and the text between the two `&&`."""
+
+    header: Header
+    qn: str
+    cp: str
+
+
+_headers: dict[str, Header] = {}
+_minutes: dict[str, int] = {}
+
+
+def read(segment: bytes) -> Packet:
+    """Take a checked data segment apart; raises Refused."""
+    text = segment.decode("latin-1")  # any byte is a character: what is no ASCII is told by name, later
+    place = text.find("CP=&&")
+    if place < 0 or not text.endswith("&&") or len(text) < place + 7:
+        raise Refused("no CP=&&...&&")
+    qn = ""
+    rest = text[:place]
+    if text.startswith("QN=") and text[20:21] == ";":
+        qn, rest = text[3:20], text[21:place]
+    header = _headers.get(rest)
+    if header is None:
+        header = _read_header(rest)
+        if len(rest) <= CACHED_LENGTH:
+            if len(_headers) >= CACHED:
+                _headers.clear()
+            _headers[rest] = header
+    if not qn or not (qn.isascii() and qn.isdigit()):
+        qn = _field(rest, "QN") or qn
+    return Packet(header, qn, text[place + 5 : -2])
+
+
+def _field(text: str, name: str) -> str:
+    for pair in text.split(";"):
+        key, _, value = pair.partition("=")
+        if key.strip() == name:
+            return value.strip()
+    return ""
+
+
+def _read_header(text: str) -> Header:
+    found: dict[str, str] = {}
+    notes: Notes = []
+    for pair in filter(None, text.split(";")):
+        key, equals, value = pair.partition("=")
+        key = key.strip()
+        if not equals or key not in FIELDS:
+            notes.append(("unknown-field", f"the header has {pair:.40}"))
+        elif key in found:
+            notes.append(("repeated-field", f"the header has {key} twice; the first counts"))
+        else:
+            found[key] = value.strip()
+    mn, cn = found.get("MN", ""), found.get("CN", "")
+    if not MN.fullmatch(mn):
+        raise Refused(f"MN {mn!r:.40} names no station" if mn else "no MN: the station is not named")
+    if not (len(cn) == 4 and cn.isascii() and cn.isdigit()):  # noqa: PLR2004 -- as the standard has it
+        raise Refused(f"CN {cn!r:.40} is no command" if cn else "no CN: no command")
+    if "Flag" not in found:
+        notes.append(("no-flag", "no Flag: a packet of 2005, which no answer is sent to"))
+    return Header(
+        mn,
+        cn,
+        found.get("ST", ""),
+        found.get("PW", ""),
+        _whole(found.get("Flag"), 255),
+        _whole(found.get("PNUM"), 9999) or 0,
+        _whole(found.get("PNO"), 9999) or 0,
+        notes,
+    )
+
+
+def _whole(text: str | None, most: int) -> int | None:
+    if not text or len(text) > 4 or not (text.isascii() and text.isdigit()):  # noqa: PLR2004
+        return None
+    number = int(text)
+    return number if number <= most else None
+
+
+def time_us(text: str) -> int | None:
+    """A time of the standard, `YYYYMMDDhhmmss` with milliseconds or without, Beijing time; None where it is none."""
+    length, rest = len(text), text[12:]
+    if (length != 14 and length != 17) or not (rest.isascii() and rest.isdigit()):  # noqa: PLR2004, PLR1714
+        return None
+    minute = _minutes.get(text[:12])
+    if minute is None:
+        minute = _minute(text[:12])
+        if minute is None:
+            return None
+        if len(_minutes) >= CACHED:
+            _minutes.clear()
+        _minutes[text[:12]] = minute
+    if length == 14:  # noqa: PLR2004
+        second, milliseconds = int(rest), 0
+    else:
+        second, milliseconds = int(rest[:2]), int(rest[2:])
+    return minute + second * 1_000_000 + milliseconds * 1000 if second < 60 else None  # noqa: PLR2004
+
+
+def _minute(text: str) -> int | None:
+    if not (text.isascii() and text.isdigit()):
+        return None
+    year, month, day, hour, minute = (
+        int(text[:4]),
+        int(text[4:6]),
+        int(text[6:8]),
+        int(text[8:10]),
+        int(text[10:]),
+    )
+    try:
+        at = datetime(year, month, day, hour, minute, tzinfo=UTC)
+    except ValueError:
+        return None
+    return (at - BEIJING_EPOCH) // timedelta(microseconds=1)
+
+
+def number(text: str) -> float | None:
+    """A decimal number as a packet may hold it; None where it is none."""
+    if text.strip("0123456789+-.eE") or not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+Measured = tuple[str, float]
+"""Metric and value; a missing one is NaN."""
+
+
+def measured(packet: Packet) -> tuple[str, list[Measured], Notes]:  # noqa: C901, PLR0912 -- one pass; calls cost
+    """DataTime as it was sent (`""`: none), what was measured, and notes.
+
+    A value counts where its flag says so (GOOD, OVER, or none was sent); else it is missing: NaN, with a note.
+    """
+    header, data_time, notes = packet.header, "", []
+    items = header.items
+    values: dict[str, float] = {}
+    for group in packet.cp.split(";"):
+        sent: list[tuple[Item, str]] = []
+        flag = None
+        for pair in group.split(","):
+            name, _, text = pair.partition("=")
+            item = items.get(name)
+            if item is None:
+                if name.strip() == "DataTime":
+                    data_time = data_time or text.strip()
+                    continue
+                if not name.strip():
+                    continue
+                item = header.item(name)
+            if item.value:
+                sent.append((item, text))
+            elif item.flag:
+                flag = text
+            elif not item.known and "-" in name:
+                notes.append(("unknown-item", f"{name:.40}={text:.40} is not understood"))
+        for item, text in sent:
+            value = number(text)
+            if flag is not None and flag != "N":
+                value = _judged(item, text, value, flag.strip(), notes)
+            elif value is None:
+                value = _unreadable(item, text, notes)
+            value *= item.gain
+            if item.metric in values:
+                notes.append(("repeated-code", f"{item.code} is in the packet twice; the first counts"))
+            else:
+                values[item.metric] = value
+            if not item.known:
+                notes.append(("unknown-factor", f"{item.code} is in no table; it is stored as {item.metric}"))
+    return data_time, list(values.items()), notes
+
+
+def _unreadable(item: Item, text: str, notes: Notes) -> float:
+    if text.strip():
+        notes.append(("no-number", f"{item.metric}: {text:.40} is no number"))
+    return math.nan
+
+
+def _judged(item: Item, text: str, value: float | None, flag: str, notes: Notes) -> float:
+    """The value under a flag that is not N."""
+    if value is None:
+        return _unreadable(item, text, notes)
+    if flag in GOOD or not flag:
+        return value
+    meaning = FLAGS.get(flag, "a flag that the standard does not have")
+    if flag in OVER:
+        notes.append((f"flag-{flag.lower()}", f"{item.metric}: {text:.40} is {meaning}; kept"))
+        return value
+    code = f"flag-{flag.lower()}" if flag in FLAGS else "flag-unknown"
+    notes.append((code, f"{item.metric}: {text:.40} is not stored: {flag:.10} ({meaning})"))
+    return math.nan

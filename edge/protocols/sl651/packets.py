@@ -1,0 +1,116 @@
+"""Messages in several packets (SL 651-2014, mode M3): put together again, bounded in memory and in time."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from edge.protocols.sl651.frame import Frame
+
+BYTES_LIMIT = 4 << 20  # of all messages of a link together
+MESSAGES_LIMIT = 8  # of a link at once
+PATIENCE_US = 15_000_000  # silence after which a packet is asked for again
+ASKED_LIMIT = 3  # times for one packet: a station sends each at most twice more (6.3.1.2)
+DONE_KEPT = 16
+
+Key = tuple[str, int, int, bool]
+"""Station, function, number of packets, ASCII: all that a later packet says of its message."""
+
+
+class Missing(NamedTuple):
+    """A packet to ask for."""
+
+    frame: Frame  # one of the message's
+    number: int
+    serial: bytes  # of the message, where it is known: as it stands in the first packet
+
+
+@dataclass(slots=True)
+class Message:
+    """A message of which some packets are there."""
+
+    sample: Frame
+    heard_us: int
+    parts: dict[int, bytes] = field(default_factory=dict)
+    size: int = 0
+    asked: int = 0  # the packet that was asked for last
+    times: int = 0  # and how often
+
+
+class Outcome(NamedTuple):
+    """What a packet, or a silence, led to."""
+
+    whole: bytes | None = None  # the body of the message, all packets in order
+    missing: Missing | None = None
+    again: bool = False  # belongs to a message that is done: its acknowledgement was lost
+    given_up: str = ""  # why a message was dropped; its station is in `frame`
+    frame: Frame | None = None
+
+
+class Packets:
+    """The unfinished messages of one link."""
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[Key, Message] = OrderedDict()
+        self._done: OrderedDict[Key, int] = OrderedDict()
+
+    @property
+    def size(self) -> int:
+        """Bytes that are kept."""
+        return sum(each.size for each in self._open.values())
+
+    def take(self, frame: Frame, now_us: int) -> list[Outcome]:
+        """Take one packet; its number must be in range."""
+        key = (frame.rtu, frame.func, frame.total, frame.text)
+        message = self._open.get(key)
+        if message and frame.number == 1 and message.parts.get(1, frame.body) != frame.body:
+            message = None  # another message has begun; the old one will not go on
+        if message is None:
+            # The first packet begins a message, also one that was done: it is acknowledged when it is whole again.
+            if frame.number != 1 and key in self._done:
+                return [Outcome(again=True, frame=frame)]
+            message = self._open[key] = Message(frame, now_us)
+        self._open.move_to_end(key)
+        message.size += len(frame.body) - len(message.parts.get(frame.number, b""))
+        message.parts[frame.number] = frame.body
+        message.heard_us = now_us
+        if len(message.parts) == frame.total:
+            del self._open[key]
+            self._done[key] = now_us
+            while len(self._done) > DONE_KEPT:
+                self._done.popitem(last=False)
+            return [Outcome(b"".join(message.parts[at] for at in sorted(message.parts)), frame=frame)]
+        outcomes = self._bounded()
+        # The last one, or the one that was asked for: time to see what is missing.
+        if key in self._open and frame.number in {frame.total, message.asked}:
+            outcomes.append(self._ask(key, message))
+        return outcomes
+
+    def tick(self, now_us: int) -> list[Outcome]:
+        """Ask for what has not come for long; give up what was asked for often enough."""
+        silent = [(key, each) for key, each in self._open.items() if now_us - each.heard_us > PATIENCE_US]
+        outcomes = []
+        for key, message in silent:
+            message.heard_us = now_us
+            outcomes.append(self._ask(key, message))
+        return outcomes
+
+    def _ask(self, key: Key, message: Message) -> Outcome:
+        number = next(at for at in range(1, key[2] + 1) if at not in message.parts)
+        message.times = message.times + 1 if number == message.asked else 1
+        message.asked = number
+        if message.times > ASKED_LIMIT:
+            return self._give_up(key, f"packet {number} of {key[2]} did not come though it was asked for")
+        first = message.parts.get(1, b"")
+        return Outcome(missing=Missing(message.sample, number, first[:4] if key[3] else first[:2]))
+
+    def _bounded(self) -> list[Outcome]:
+        outcomes = []
+        while len(self._open) > MESSAGES_LIMIT or self.size > BYTES_LIMIT:
+            outcomes.append(self._give_up(next(iter(self._open)), "too much is unfinished on this link"))
+        return outcomes
+
+    def _give_up(self, key: Key, why: str) -> Outcome:
+        message = self._open.pop(key)
+        return Outcome(given_up=f"{len(message.parts)} of {key[2]} packets: {why}", frame=message.sample)

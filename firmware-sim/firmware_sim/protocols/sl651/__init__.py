@@ -1,0 +1,1 @@
+"""SL 651-2014: hydrological telemetry, in HEX/BCD and in ASCII."""

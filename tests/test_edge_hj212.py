@@ -1,0 +1,266 @@
+"""HJ 212: our own packets, those of others, and what a line does to packets."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge.drivers.dialogue import Heard
+from edge.drivers.hj212 import STALE_US, Hj212
+from edge.protocols.hj212 import packet as packets
+from edge.protocols.hj212.check import crc
+from edge.protocols.hj212.explain import explain
+from edge.protocols.hj212.factors import table
+from edge.protocols.hj212.frame import LIMIT, pack
+from edge.protocols.hj212.pieces import LIFE_US, TOGETHER
+
+HERE = Path(__file__).parent
+OURS = json.loads((HERE / "vectors" / "hj212.json").read_text())["vectors"]
+SHARED = HERE.parents[1] / "shared" / "vectors" / "hj212.json"
+NOW = 1_792_100_000_000_000
+GOOD = next(vector for vector in OURS if vector["name"].startswith("real-time"))
+
+
+def plain_crc(data: bytes) -> int:
+    """Annex A word for word: shift right by eight, XOR the byte, eight shifts."""
+    register = 0xFFFF
+    for byte in data:
+        register = (register >> 8) ^ byte
+        for _ in range(8):
+            out = register & 1
+            register >>= 1
+            if out:
+                register ^= 0xA001
+    return register
+
+
+def latin(text: str) -> bytes:
+    return text.encode("latin-1")
+
+
+def same(one: list[Any], other: list[Any]) -> bool:
+    return len(one) == len(other) and all(
+        a[0] == b[0]
+        and a[1] == b[1]
+        and math.isclose(a[2], b[2]) is not (math.isnan(a[2]) and math.isnan(b[2]))
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+def wanted(vector: dict[str, Any], device: str) -> list[Any]:
+    return [
+        (f"{device}/{metric}", at, math.nan if value is None else value)
+        for metric, at, value in vector["samples"]
+    ]
+
+
+def others() -> list[dict[str, Any]]:
+    if not SHARED.exists():
+        pytest.skip("../shared/vectors is not there: the packets of others are not tried")
+    found: list[dict[str, Any]] = json.loads(SHARED.read_text())
+    return [vector for vector in found if vector["input_kind"].startswith("text")]
+
+
+def joined(parts: list[Heard]) -> tuple[list[Any], bytes, int, int]:
+    return (
+        [sample for heard in parts for sample in heard.samples],
+        b"".join(heard.reply for heard in parts),
+        sum(heard.frames for heard in parts),
+        sum(heard.refused for heard in parts),
+    )
+
+
+@given(st.binary(max_size=1200))
+@settings(max_examples=60, deadline=None)
+def test_the_check_is_that_of_annex_a(data: bytes) -> None:
+    assert crc(data) == plain_crc(data)
+
+
+def test_the_check_of_long_segments_is_right_at_every_length() -> None:
+    for length in [*range(300), 511, 512, 513, 1023, 1024, 1025, 2049, 4097, 9999]:
+        data = bytes((length * 7 + place * 13) & 0xFF for place in range(length))
+        assert crc(data) == plain_crc(data), length
+
+
+@pytest.mark.parametrize("vector", OURS, ids=lambda vector: str(vector["name"]))
+def test_our_own_packets_say_what_they_were_written_to_say(vector: dict[str, Any]) -> None:
+    mn = vector["mn"]
+    dialogue = Hj212({mn.lower(): "outlet-1"})
+    heard = dialogue.hear(latin("".join(vector["frames"])), NOW)
+    end = dialogue.tick(NOW + LIFE_US + STALE_US)
+    assert same(heard.samples, wanted(vector, "outlet-1"))
+    assert heard.reply == latin(vector["reply"])
+    assert heard.refused + end.refused == vector["refused"]
+    assert sorted(code for _, code, _ in heard.notes) == sorted(
+        code for code in vector["notes"] if code != "cut-off"
+    )
+    assert all(station in {"outlet-1", ""} for station, _, _ in heard.notes)
+
+
+def test_an_unlisted_station_is_named_by_its_own_number() -> None:
+    heard = Hj212({}).hear(latin(GOOD["frames"][0]), NOW)
+    assert same(heard.samples, wanted(GOOD, "hj212-010000a8900016f000169dc0"))
+
+
+def test_packets_of_others_are_taken_or_refused_as_their_check_says() -> None:
+    for vector in others():
+        heard = Hj212({}).hear(latin(vector["input"]), NOW)
+        if "expected" in vector and vector["expected"].get("valid") is False:
+            assert (heard.frames, heard.samples) == (0, []), vector["name"]
+        elif vector["computed"]["crc_ok"]:
+            assert heard.frames == 1, vector["name"]
+        else:
+            assert (heard.frames, heard.samples, heard.refused) == (0, [], 1), vector["name"]
+            assert "wrong check" in heard.notes[0].text
+
+
+def test_values_that_others_state_are_read() -> None:
+    tried = 0
+    for vector in others():
+        items = {key: float(text) for key, text in vector["expected"].items() if key.endswith("-Rtd")}
+        if not items:
+            continue
+        fields = {
+            field["name"]: field
+            for document in explain(latin(vector["input"]))
+            for field in document["understood"]
+        }
+        assert {key: fields[key]["value"] for key in items} == items
+        tried += 1
+    assert tried
+
+
+def test_what_others_computed_of_the_parts_is_what_we_find() -> None:
+    for vector in others():
+        computed = vector.get("computed")
+        if not computed or not computed["crc_ok"]:
+            continue
+        segment = latin(vector["input"])[6 : 6 + computed["length_field"]]
+        found = packets.read(segment)
+        header = computed["header"]
+        assert (found.header.mn, found.header.cn, found.header.st) == (
+            header["MN"],
+            header["CN"],
+            header["ST"],
+        )
+        assert found.qn == header.get("QN", "")
+        assert found.header.flag == (int(header["Flag"]) if "Flag" in header else None)
+
+
+@given(st.lists(st.integers(0, 400), max_size=6))
+@settings(max_examples=40, deadline=None)
+def test_packets_cut_anywhere_come_to_the_same(cuts: list[int]) -> None:
+    stream = b"".join(latin(frame) for vector in OURS for frame in vector["frames"])
+    whole = joined([Hj212({}).hear(stream, NOW)])
+    dialogue, parts, place = Hj212({}), [], 0
+    for cut in cuts:
+        parts.append(dialogue.hear(stream[place : place + cut], NOW))
+        place += cut
+    parts.append(dialogue.hear(stream[place:], NOW))
+    again = joined(parts)
+    assert same(again[0], whole[0])
+    assert again[1:3] == whole[1:3]
+
+
+def test_packets_that_come_byte_by_byte_come_to_the_same() -> None:
+    stream = b"".join(latin(frame) for vector in OURS for frame in vector["frames"])
+    whole, dialogue = joined([Hj212({}).hear(stream, NOW)]), Hj212({})
+    again = joined([dialogue.hear(stream[place : place + 1], NOW) for place in range(len(stream))])
+    assert same(again[0], whole[0])
+    assert again[1:3] == whole[1:3]
+
+
+def test_half_a_packet_is_given_up_after_a_while() -> None:
+    dialogue = Hj212({})
+    dialogue.hear(latin(GOOD["frames"][0])[:60], NOW)
+    assert dialogue.tick(NOW + STALE_US - 1).refused == 0
+    assert [note.code for note in dialogue.tick(NOW + STALE_US + 1).notes] == ["cut-off"]
+    heard = dialogue.hear(latin(GOOD["frames"][0]), NOW)
+    assert (heard.frames, heard.refused) == (1, 0)
+
+
+def test_a_missing_piece_is_told_of_and_the_others_are_kept() -> None:
+    pieces = next(vector for vector in OURS if vector["name"].startswith("three pieces"))
+    dialogue = Hj212({})
+    assert dialogue.hear(latin("".join(pieces["frames"][:3])), NOW).samples == []
+    late = dialogue.tick(NOW + LIFE_US + 1)
+    assert [name.rpartition("/")[2] for name, _, _ in late.samples] == [
+        "cod-minute-avg",
+        "ammonia-minute-avg",
+    ]
+    assert [note.code for note in late.notes] == ["piece-missing"]
+    assert late.reply == b""  # the station must send it again
+
+
+def test_no_more_messages_in_pieces_are_open_than_there_is_room_for() -> None:
+    dialogue = Hj212({})
+    given_up = 0
+    for number in range(TOGETHER + 5):
+        segment = (
+            f"QN=2026101508000{number:04d};ST=32;CN=2051;PW=1;MN=A1;Flag=7;PNUM=9;PNO=1;"
+            "CP=&&DataTime=20261015080000;w01018-Avg=1&&"
+        )
+        given_up += len(dialogue.hear(pack(segment), NOW).samples)
+    assert given_up == 5
+    assert len(dialogue._pieces._open) == TOGETHER
+
+
+def test_what_is_remembered_between_packets_is_bounded() -> None:
+    dialogue = Hj212({})
+    for number in range(packets.CACHED + 100):
+        dialogue.hear(
+            pack(
+                f"QN=20261015080005123;ST=32;CN=2011;PW=1;MN=S{number};Flag=4;"
+                f"CP=&&DataTime={2000 + number % 50}{1 + number % 12:02d}{1 + number % 28:02d}{number % 24:02d}0000;"
+                f"x{number}-Rtd=1&&"
+            ),
+            NOW,
+        )
+    assert len(packets._headers) <= packets.CACHED
+    assert len(packets._minutes) <= packets.CACHED
+    assert len(dialogue.stations()) == 1000
+    one = Hj212({})
+    one.hear(b"##9999" + b"x" * 100_000, NOW)
+    assert one._stream.waiting <= LIMIT
+
+
+def test_a_packet_is_explained_field_by_field() -> None:
+    (document,) = explain(latin(GOOD["frames"][0]))
+    fields = {field["name"]: field for field in document["understood"]}
+    assert fields["w01018-Rtd"] == {
+        "name": "w01018-Rtd",
+        "raw": "63.0",
+        "value": 63.0,
+        "unit": "mg/L",
+        "meaning": "chemical oxygen demand",
+        "metric": "cod",
+    }
+    assert fields["DataTime"]["value"] == "2026-10-15T00:00:00+00:00"
+    assert fields["Flag"]["meaning"] == "version bits 1, an answer is asked for"
+    assert (document["not_understood"], document["notes"]) == ([], [])
+
+
+def test_what_cannot_be_explained_says_why() -> None:
+    documents = list(explain(latin("noise" + GOOD["frames"][0].replace("63.0", "64.0") + "##0101QN=")))
+    assert [bool(document["understood"]) for document in documents] == [False, False, False]
+    assert [document["not_understood"][0] for document in documents] == [
+        "5 bytes that begin no packet (## and four digits)",
+        documents[1]["not_understood"][0],
+        "a packet ends after 9 bytes",
+    ]
+    assert documents[1]["not_understood"][0].startswith("wrong check: ")
+
+
+def test_the_table_of_factors_is_sound() -> None:
+    names: dict[str, str] = {}
+    for (code, system), factor in table().items():
+        assert code == code.lower()
+        assert system in {"", "31"}
+        assert factor.gain > 0
+        assert names.setdefault(factor.metric, factor.unit) == factor.unit, factor.metric
