@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from test_ingest_batch import ALONE, NOW, Hub
 from typer.testing import CliRunner
 
-from cityhub.cli import app
+from cityhub.cli import built
 from edge.wire import Malformed
 from ingest.foreign import Foreign
 from ingest.message import Message
@@ -247,7 +247,7 @@ def test_messages_of_the_documentation_are_understood() -> None:
     for vector in json.loads(path.read_text()):
         given_ = vector["input"]
         line = json.dumps({"topic": vector["topic"], "payload": given_})
-        result = CliRunner().invoke(app, ["decode", "frigate", line])
+        result = CliRunner().invoke(built("decode"), ["decode", "frigate", line])
         assert result.exit_code == 0, vector["name"]
         assert "John" not in result.stdout
         if vector["name"] == "frigate.events.0":
