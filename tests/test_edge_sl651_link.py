@@ -72,9 +72,18 @@ def test_more_to_follow_is_answered_with_go_on() -> None:
 def test_an_order_that_changes_the_station_is_never_confirmed(func: int) -> None:
     raw = hexframe(bytes.fromhex(f"0009{SENT}F1F1{RTU}03100000"), func=func)
     assert Sl651().hear(raw, ARRIVED_US).reply == b""
-    assert (
-        Sl651().hear(hexframe(bytes.fromhex(f"0009{SENT}F1F1{RTU}"), func=0x51), ARRIVED_US).reply
-    )  # the control
+    control = hexframe(bytes.fromhex(f"0009{SENT}F1F1{RTU}03100000"), func=0x41)
+    assert Sl651().hear(control, ARRIVED_US).reply
+
+
+def test_an_answer_is_confirmed_where_it_was_asked_for_and_not_for_ever() -> None:
+    answer = hexframe(bytes.fromhex(f"0009{SENT}F1F1{RTU}"), func=0x51)
+    link = Sl651()
+    assert link.hear(answer, ARRIVED_US).reply == b""
+    link.hear(hexframe(report("38121208")), ARRIVED_US)
+    link.ask(RTU, 0x51)
+    assert link.tick(ARRIVED_US).reply
+    assert [bool(link.hear(answer, ARRIVED_US).reply) for _ in range(5)] == [True] * 3 + [False] * 2
 
 
 def test_a_message_sent_again_is_acknowledged_again_and_says_the_same() -> None:
