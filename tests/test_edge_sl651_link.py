@@ -190,7 +190,7 @@ def test_a_message_of_one_packet_is_taken_and_told() -> None:
 
 def test_unfinished_messages_are_bounded_in_number_and_in_bytes() -> None:
     packets = Packets()
-    template = Splitter().feed(hexframe(b"\0" * 4092, number=1, total=2000))[0]
+    template = Splitter().feed(hexframe(b"\0" * 4092, number=1, total=2000, func=0x36))[0]
     assert isinstance(template, Frame)
     dropped = 0
     for station in range(40):
@@ -200,6 +200,15 @@ def test_unfinished_messages_are_bounded_in_number_and_in_bytes() -> None:
             assert packets.size <= BYTES_LIMIT
             assert len(packets._open) <= MESSAGES_LIMIT
     assert dropped > 10
+
+
+def test_a_report_in_packets_that_is_too_long_is_given_up_and_a_picture_as_long_is_not() -> None:
+    for func, given_up in ((0x31, 1), (0x36, 0)):
+        link, said = Sl651(), []
+        for number in range(1, 18):
+            raw = hexframe(b"\0" * 4092, number=number, total=40, func=func)
+            said += codes(link.hear(raw, ARRIVED_US))
+        assert said.count("message-incomplete") == given_up
 
 
 def test_a_clock_that_is_off_is_set_and_one_that_is_right_is_not() -> None:
