@@ -25,7 +25,11 @@ FORMATS = {
     "sparkplug": "ingest.sources.sparkplug.explain:explain",
     "chirpstack": "ingest.sources.explain:chirpstack",
     "sl651": "edge.protocols.sl651.explain:frames",
+    "modbus": "edge.protocols.modbus.explain:explain",
     "hj212": "edge.protocols.hj212.explain:explain",
+    "sl427": "edge.protocols.sl427.explain:explain",
+    "thingsboard": "ingest.sources.explain:thingsboard",
+    "frigate": "ingest.sources.explain:frigate",
 }
 """Where each format is explained; loaded when it is asked for, so that a gateway can decode without the hub's parts."""
 

@@ -167,15 +167,13 @@ class Sl651:
     def _outcome(self, outcome: Outcome, now_us: int, heard: Heard) -> None:
         if outcome.whole is not None and outcome.frame:
             self._message(outcome.frame, outcome.whole, now_us, heard)
-        elif outcome.again and outcome.frame:
-            heard.notes.append(
-                Note(self.device(outcome.frame.rtu), "resend", "a packet of a message that is done")
-            )
+        elif outcome.again:
+            frame, _, first = outcome.again
+            heard.notes.append(Note(self.device(frame.rtu), "resend", "a packet of a message that is done"))
+            self._answer(frame, _serial(frame, first), now_us, heard)
         elif outcome.missing and self._ending is not None:
             frame, number, first = outcome.missing
-            digits = first.decode("ascii", "replace") if frame.text else first.hex()
-            serial = int(digits, 16) if re.fullmatch("[0-9A-Fa-f]{4}", digits) else 0
-            heard.reply += orders.ask_again(frame, number, serial, now_us)
+            heard.reply += orders.ask_again(frame, number, _serial(frame, first), now_us)
             heard.notes.append(
                 Note(self.device(frame.rtu), "packet-missing", f"{number} of {frame.total} asked for")
             )
@@ -187,6 +185,10 @@ class Sl651:
         """A message that is whole: read it, then say so."""
         rtu, func = frame.rtu, frame.func
         body = (written if frame.text else packed).read(func, data)
+        if not body.sent:
+            heard.refused += 1
+            heard.notes += [Note(self.device(rtu), code, text) for code, text in body.troubles]
+            return
         if func == fn.HEARTBEAT:  # neither acknowledged nor numbered
             return
         key = (rtu, func, body.serial, body.sent)
@@ -205,20 +207,30 @@ class Sl651:
         if self._on_picture:
             for picture in pictures:
                 self._on_picture(picture)
+        self._clock(frame, body, now_us)
+        self._answer(frame, body.serial, now_us, heard)
+
+    def _answer(self, frame: Frame, serial: int, now_us: int, heard: Heard) -> None:
+        """Say that a message was taken."""
+        func = frame.func
         if self._ending is None:
             return
-        self._clock(frame, body, now_us)
         if func in fn.CONFIRMED or func < fn.HEARTBEAT or func > fn.EVENTS + 1:
             ending = self._ending
             if frame.end == ETB and not frame.total:
                 ending = ACK  # more follows
-            elif any(order[0] == rtu for order in self._orders):
+            elif any(order[0] == frame.rtu for order in self._orders):
                 ending = orders.ENDINGS["esc"]  # stay: there is something to ask
-            heard.reply += orders.acknowledge(frame, body.serial, now_us, ending)
+            heard.reply += orders.acknowledge(frame, serial, now_us, ending)
 
     def _clock(self, frame: Frame, body: Body, now_us: int) -> None:
         """Set a clock that is off, once in a quarter of an hour at most; a buffered report says nothing of it."""
-        if not self._clock_us or frame.func == fn.CLOCK or len(self._orders) >= ORDERS_LIMIT:
+        if (
+            not self._clock_us
+            or self._ending is None
+            or frame.func == fn.CLOCK
+            or len(self._orders) >= ORDERS_LIMIT
+        ):
             return
         sent = times.second(body.sent)
         if sent is not None and abs(sent - now_us) <= self._clock_us:
@@ -238,3 +250,9 @@ class Sl651:
                 )
             else:
                 heard.reply += orders.ask(to, func, now_us, parameters)
+
+
+def _serial(frame: Frame, first: bytes) -> int:
+    """The serial number as it stands in the encoding; 0 where the first packet is not there."""
+    digits = first.decode("ascii", "replace") if frame.text else first.hex()
+    return int(digits, 16) if re.fullmatch("[0-9A-Fa-f]{4}", digits) else 0

@@ -19,7 +19,7 @@ Key = tuple[str, int, int, bool]
 
 
 class Missing(NamedTuple):
-    """A packet to ask for."""
+    """A packet to ask for, or to say of that all is there."""
 
     frame: Frame  # one of the message's
     number: int
@@ -43,7 +43,7 @@ class Outcome(NamedTuple):
 
     whole: bytes | None = None  # the body of the message, all packets in order
     missing: Missing | None = None
-    again: bool = False  # belongs to a message that is done: its acknowledgement was lost
+    again: Missing | None = None  # belongs to a message that is done: its acknowledgement was lost
     given_up: str = ""  # why a message was dropped; its station is in `frame`
     frame: Frame | None = None
 
@@ -53,7 +53,7 @@ class Packets:
 
     def __init__(self) -> None:
         self._open: OrderedDict[Key, Message] = OrderedDict()
-        self._done: OrderedDict[Key, int] = OrderedDict()
+        self._done: OrderedDict[Key, bytes] = OrderedDict()  # serial number
 
     @property
     def size(self) -> int:
@@ -69,7 +69,7 @@ class Packets:
         if message is None:
             # The first packet begins a message, also one that was done: it is acknowledged when it is whole again.
             if frame.number != 1 and key in self._done:
-                return [Outcome(again=True, frame=frame)]
+                return [Outcome(again=Missing(frame, frame.total, self._done[key]))]
             message = self._open[key] = Message(frame, now_us)
         self._open.move_to_end(key)
         message.size += len(frame.body) - len(message.parts.get(frame.number, b""))
@@ -77,7 +77,7 @@ class Packets:
         message.heard_us = now_us
         if len(message.parts) == frame.total:
             del self._open[key]
-            self._done[key] = now_us
+            self._done[key] = _serial(message)
             while len(self._done) > DONE_KEPT:
                 self._done.popitem(last=False)
             return [Outcome(b"".join(message.parts[at] for at in sorted(message.parts)), frame=frame)]
@@ -102,8 +102,7 @@ class Packets:
         message.asked = number
         if message.times > ASKED_LIMIT:
             return self._give_up(key, f"packet {number} of {key[2]} did not come though it was asked for")
-        first = message.parts.get(1, b"")
-        return Outcome(missing=Missing(message.sample, number, first[:4] if key[3] else first[:2]))
+        return Outcome(missing=Missing(message.sample, number, _serial(message)))
 
     def _bounded(self) -> list[Outcome]:
         outcomes = []
@@ -114,3 +113,9 @@ class Packets:
     def _give_up(self, key: Key, why: str) -> Outcome:
         message = self._open.pop(key)
         return Outcome(given_up=f"{len(message.parts)} of {key[2]} packets: {why}", frame=message.sample)
+
+
+def _serial(message: Message) -> bytes:
+    """Only the first packet says it."""
+    first = message.parts.get(1, b"")
+    return first[:4] if message.sample.text else first[:2]

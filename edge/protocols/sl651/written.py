@@ -30,6 +30,10 @@ def read(func: int, data: bytes) -> Body:
         body.troubles.append(("cut-short", f"the body begins with {head!r}: no serial number and time"))
         return body
     body.serial, body.sent = int(head[:4], 16), head[4:]
+    if func not in fn.FUNCTIONS:
+        body.troubles.append(("function-unknown", f"function {func:02X}, {fn.meaning(func)}"))
+        if not data[HEAD:].lstrip().startswith(b"ST "):  # its form is not ours to guess
+            return body
     Reader(func, data, body).run()
     return body
 
