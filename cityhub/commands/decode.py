@@ -72,8 +72,14 @@ def _explain(form: str) -> Explain:
 def _bytes(payload: str) -> bytes:
     if payload == "-":
         return _unhexed(sys.stdin.buffer.read())
-    path = Path(payload) if len(payload) < 4096 and "\0" not in payload else None  # noqa: PLR2004 -- PATH_MAX
-    return _unhexed(path.read_bytes() if path and path.is_file() else payload.encode())
+    return _unhexed(Path(payload).read_bytes() if _is_file(payload) else payload.encode())
+
+
+def _is_file(payload: str) -> bool:
+    try:
+        return Path(payload).is_file()
+    except (OSError, ValueError):  # longer than a name may be, or with bytes that none has
+        return False
 
 
 def _unhexed(said: bytes) -> bytes:
