@@ -30,6 +30,7 @@ FORMATS = {
     "sl427": "edge.protocols.sl427.explain:explain",
     "thingsboard": "ingest.sources.explain:thingsboard",
     "frigate": "ingest.sources.explain:frigate",
+    "onvif": "ingest.sources.explain:onvif",
 }
 """Where each format is explained; loaded when it is asked for, so that a gateway can decode without the hub's parts."""
 
