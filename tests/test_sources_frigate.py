@@ -123,9 +123,11 @@ def test_nothing_is_kept_by_which_somebody_could_be_found(payload: bytes) -> Non
     assert b"Ann Lee" in payload
     for trace in (b"Ann", b"B12345", b"q3kd8a", b"face", b"box", b"thumbnail", b"plate"):
         assert trace not in kept
-    assert (
-        Frigate().kept("frigate/events", b'{"sub_label": "Ann Lee"') == b""
-    )  # of what cannot be read: nothing
+    unread = Frigate().kept("frigate/events", b'{"sub_label": "Ann Lee"')
+    assert unread.startswith(b"not kept: not JSON")
+    assert b"Ann" not in unread
+    with pytest.raises(Malformed):  # it stays a dead letter
+        read("frigate/events", unread)
     assert Frigate().kept("frigate/gate/person", b"3") == b"3"
 
 

@@ -31,6 +31,7 @@ FORMATS = {
     "sdi12": "edge.protocols.sdi12.explain:explain",
     "thingsboard": "ingest.sources.explain:thingsboard",
     "frigate": "ingest.sources.explain:frigate",
+    "onvif": "ingest.sources.explain:onvif",
 }
 """Where each format is explained; loaded when it is asked for, so that a gateway can decode without the hub's parts."""
 
