@@ -15,6 +15,10 @@ from ingest.profile import EDGE_METRICS, HUB_METRICS, DerivedMetric, Metric, Pro
 HUB = "hub"
 """Department, id and profile of the hub itself, which sends its own health like any device."""
 
+VERTICAL = """coalesce(vertical_datum || case when coalesce(vertical_offset_m, 0) = 0 then ''
+                       else format(' with its zero at %s m', vertical_offset_m) end, '')"""
+"""What the readings of a device count from, in SQL; a zero elsewhere than the datum's own is another zero."""
+
 NONE = 0
 """The slot of no series: series ids begin at 1."""
 
@@ -105,7 +109,7 @@ class Registry:
             apart = cursor.fetchall()
             self.unwatched = {number: state for number, _, state, _ in apart}
             self.retired = {key: day for _, key, state, day in apart if state == "retired"}
-            cursor.execute("select id, vertical_datum from device where vertical_datum is not null")
+            cursor.execute(f"select id, {VERTICAL} from device where vertical_datum is not null")  # noqa: S608 -- our own expression
             self.vertical = dict(cursor.fetchall())
             by_id = {device.id: device for device in self.devices.values()}
             cursor.execute("select scheme, address, device_id from device_address")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import binascii
-import re
 import sys
 from collections.abc import Callable, Iterable
 from importlib import import_module
@@ -32,12 +31,12 @@ FORMATS = {
     "sdi12": "edge.protocols.sdi12.explain:explain",
     "thingsboard": "ingest.sources.explain:thingsboard",
     "frigate": "ingest.sources.explain:frigate",
+    "onvif": "ingest.sources.explain:onvif",
 }
 """Where each format is explained; loaded when it is asked for, so that a gateway can decode without the hub's parts."""
 
 TEXTS = {"hj212", "sdi12"}
-TEXT = re.compile(rb"[\t\r\n\x20-\x7e]*[^0-9A-Za-z][\t\r\n\x20-\x7e]*")
-"""What hexadecimal digits must come to where the format is a text: a text that holds more than letters and digits."""
+PRINTED = bytes(range(0x20, 0x7F)) + b"\t\r\n"
 
 
 def decode(
@@ -75,19 +74,21 @@ def _explain(form: str) -> Explain:
 
 
 def _bytes(form: str, payload: str) -> bytes:
-    said = sys.stdin.buffer.read() if payload == "-" else _file(payload)
+    if payload == "-":
+        said = sys.stdin.buffer.read()
+    else:
+        said = Path(payload).read_bytes() if _is_file(payload) else payload.encode()
     bare = _unhexed(said)
-    if form in TEXTS and not TEXT.fullmatch(bare):
+    if form in TEXTS and (bare.translate(None, PRINTED) or bare.isalnum()):
         return said  # digits that are a text themselves, such as an answer of SDI-12
     return bare
 
 
-def _file(payload: str) -> bytes:
-    path = Path(payload)
+def _is_file(payload: str) -> bool:
     try:
-        return path.read_bytes() if "\0" not in payload and path.is_file() else payload.encode()
-    except OSError:  # longer than a name can be: it is the payload
-        return payload.encode()
+        return Path(payload).is_file()
+    except (OSError, ValueError):  # longer than a name may be, or with bytes that none has
+        return False
 
 
 def _unhexed(said: bytes) -> bytes:

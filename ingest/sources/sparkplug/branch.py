@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 
 from ingest.sources.said import Said, Sample
 from ingest.sources.sparkplug import names, values
-from ingest.sources.sparkplug.payload import BAD, STALE, Metric, Payload
+from ingest.sources.sparkplug.payload import BAD, GOOD, STALE, Metric, Payload
 
 ONLINE = "online"
 """The metric in which births (1) and deaths (0) are told."""
 ELEMENTS_LIMIT = 64  # of an array: more would make a series each
 NOTES_LIMIT = 5  # examples in one note
+NOTED_LIMIT = 20  # notes of one message
 LATEST_MS = 1 << 52  # beyond any calendar; keeps a lying clock within 64 bits of microseconds
+FUTURE_US = 5 * 60 * 1_000_000  # as far ahead as the hub stores
 OWN = ("Node Control/", "Device Control/", "Node Info/", "Device Info/")
 """What an edge node says of itself, and measures nothing."""
 BDSEQ = "bdSeq"
@@ -76,33 +78,25 @@ class Branch:
         """The samples of a message, and whether the birth explained it all; what is historical comes apart."""
         live, old = Said(address, []), Said(address, [], late=True)
         explained = True
-        base = payload.time_ms
-        for name, metric, time_ms in self._found(payload.metrics, "", base):
-            known = self.by_name.get(name) if name and self.current else None
-            if name and (
-                is_own(name) or metric.definition or (metric.carrier == "template_value" and not metric.null)
-            ):
+        for name, metric, time_ms in self._found(payload.metrics, "", payload.time_ms):
+            if name and (is_own(name) or _is_container(metric)):
                 continue
-            if known is None:
-                explained = False
-                known = _stranger(name, metric)
-                if known is None:
-                    live.notes.append(f"{name or f'alias {metric.alias}'!s:.80}: no birth explains it")
-                    continue
-            if known.metric is None:
-                continue
-            at = arrived_us if time_ms is None else min(time_ms, LATEST_MS) * 1000
+            declared = self.by_name.get(name) if name and self.current else None
+            explained = explained and declared is not None
+            known = declared or _stranger(name, metric)
             said = old if metric.historical else live
-            try:
-                said.samples += _samples(known, metric, at)
-            except values.OutOfType as error:
-                said.notes.append(f"{name:.80}: {error}")
-                continue
-            known.newest_us = max(known.newest_us, at)
-            if metric.quality not in (None, BAD, STALE, 192):
-                said.notes.append(
-                    f"{name:.80}: quality {metric.quality} is none of 0, 192 and 500; value taken"
-                )
+            if known is None:
+                said.notes.append(f"{name or f'alias {metric.alias}'!s:.80}: no birth explains it")
+            elif known.metric is not None:
+                at = arrived_us if time_ms is None else min(time_ms, LATEST_MS) * 1000
+                _take_one(said, known, metric, at)
+                if (
+                    at < arrived_us + FUTURE_US
+                ):  # a lying clock must not keep a later death from being believed
+                    known.newest_us = max(known.newest_us, at)
+        for said in (live, old):
+            if len(said.notes) > NOTED_LIMIT:
+                said.notes[NOTED_LIMIT:] = [f"and {len(said.notes) - NOTED_LIMIT} more"]
         return [said for said in (live, old) if said.samples or said.notes], explained
 
     def died(self, address: str, at: int) -> Said:
@@ -153,6 +147,11 @@ def _named(metrics: list[Metric], above: str, left: dict[str, list[str]]) -> Ite
             yield from _named(metric.members, f"{above}{metric.name}/", left)
 
 
+def _is_container(metric: Metric) -> bool:
+    """Whether it only holds others: a template with its members, or the definition of one."""
+    return metric.definition or (metric.carrier == "template_value" and not metric.null)
+
+
 def is_own(name: str) -> bool:
     """Whether a metric is the edge node's word about itself."""
     return name == BDSEQ or name.startswith(OWN)
@@ -169,6 +168,18 @@ def _stranger(name: str, metric: Metric) -> Known | None:
     if not name or metric.transient or datatype not in values.NUMBERS | values.NUMBER_ARRAYS:
         return None
     return Known(name, names.metric_name(name), datatype, None)
+
+
+def _take_one(said: Said, known: Known, metric: Metric, at: int) -> None:
+    try:
+        said.samples += _samples(known, metric, at)
+    except values.OutOfType as error:
+        said.notes.append(f"{known.name:.80}: {error}")
+        return
+    if metric.quality not in (None, BAD, STALE, GOOD):
+        said.notes.append(
+            f"{known.name:.80}: quality {metric.quality} is none of 0, 192 and 500; value taken"
+        )
 
 
 def _samples(known: Known, metric: Metric, at: int) -> list[Sample]:

@@ -47,14 +47,10 @@ class Node:
     def hear(self, heard: Heard) -> list[Said]:
         """Take one message; what it releases of those that were held comes with it."""
         self.heard_us = heard.arrived_us
-        if not heard.device and heard.kind != "DATA" and self.order is not None:
-            self.order.give_up()  # a session ends or begins anew: what was held belongs to the one before
-        said = self.release()
         seq = heard.payload.seq
-        if heard.kind == "DEATH" and not heard.device:
-            return said + self._node_death(heard)
-        if heard.kind == "BIRTH" and not heard.device:
-            return said + self._node_birth(heard)
+        if not heard.device and heard.kind != "DATA":
+            return self._session(heard)
+        said = self.release()
         if self.order is None:
             self.wants_birth = "no birth is known"
             return said + self._pass(heard)
@@ -68,6 +64,18 @@ class Node:
         if self.order is not None:
             missing = self.order.give_up()
             self.wants_birth = f"{missing or 'some'} messages are missing"
+            self._births_due = False  # a birth may be among them: nobody is left out for certain
+
+    def _session(self, heard: Heard) -> list[Said]:
+        """A birth or death of the node itself. What was held belongs to the session before."""
+        bdseq = _bdseq(heard.payload)
+        if heard.kind == "DEATH" and self.order is not None and self.bdseq not in (None, bdseq):
+            note = f"death of bdSeq {bdseq}, the present birth has {self.bdseq}: not of this session, ignored"
+            return [Said(self.address, [], [note])]
+        if self.order is not None:
+            self.order.give_up()
+        said = self.release()
+        return said + (self._node_birth(heard, bdseq) if heard.kind == "BIRTH" else self._node_death(heard))
 
     def _by_turn(self, order: Order, seq: int, heard: Heard) -> list[Said]:
         turn = order.take(seq, heard.arrived_us)
@@ -110,12 +118,12 @@ class Node:
             self.wants_birth = "data that no birth explains"
         return said + found
 
-    def _node_birth(self, heard: Heard) -> list[Said]:
+    def _node_birth(self, heard: Heard, bdseq: int | None) -> list[Said]:
         for branch in self.branches.values():
             branch.current = False  # until it is declared anew
         seq = heard.payload.seq
         self.order, self._births_due = Order(seq if seq is not None and seq < ROUND else 0), True
-        self.bdseq, self.wants_birth, self.born_us = _bdseq(heard.payload), "", heard.arrived_us
+        self.bdseq, self.wants_birth, self.born_us = bdseq, "", heard.arrived_us
         said = self._birth(heard)
         if seq is None or seq >= ROUND:
             said[0].notes.append(f"birth with seq {seq}: none of 0 to 255, taken as 0")
@@ -136,18 +144,18 @@ class Node:
         before = len(branch.by_name)
         notes = branch.born(heard.payload)
         self.metrics += len(branch.by_name) - before
-        first = Said(address, [(ONLINE, _time_us(heard), 1.0, None)], notes)
+        said = Said(address, [(ONLINE, _time_us(heard), 1.0, None)], notes)
         found, _ = branch.take(address, heard.payload, heard.arrived_us)
-        return [first, *found]
+        for one in found:
+            if not one.late:
+                said.samples += one.samples
+                said.notes += one.notes
+        return [said, *(one for one in found if one.late)]
 
     def _device_death(self, heard: Heard) -> list[Said]:
         return [self._end(heard.device, _time_us(heard))]
 
     def _node_death(self, heard: Heard) -> list[Said]:
-        bdseq = _bdseq(heard.payload)
-        if self.order is not None and self.bdseq is not None and bdseq != self.bdseq:
-            note = f"death of bdSeq {bdseq}, the present birth has {self.bdseq}: not of this session, ignored"
-            return [Said(self.address, [], [note])]
         # At the hub's time: a will was written long before it was published.
         ended = [device for device, branch in self.branches.items() if branch.online or not device]
         said = [self._end(device, heard.arrived_us) for device in ended]

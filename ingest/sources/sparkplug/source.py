@@ -85,7 +85,7 @@ class Sparkplug:
         if place.kind == "BIRTH" and not place.device:
             self._rebirths.born(node.address)
         self._note(node, arrived_us)
-        return said
+        return _gathered(said) if len(said) > 1 else said
 
     def ask(self, nodes: Iterable[str], now_us: int) -> None:
         """Ask these edge nodes (group/edge) for a birth: the hub has begun, and knows nothing of them."""
@@ -140,6 +140,17 @@ class Sparkplug:
             self._waiting.discard(node.address)
             self._rebirths.forget(node.address)
             del self._nodes[node.address]
+
+
+def _gathered(said: list[Said]) -> list[Said]:
+    """What is said of one address in one piece, history apart."""
+    whole: dict[tuple[str, bool], Said] = {}
+    for one in said:
+        first = whole.setdefault((one.address, one.late), one)
+        if first is not one:
+            first.samples += one.samples
+            first.notes += one.notes
+    return list(whole.values())
 
 
 def where(topic: str) -> Place | None:
