@@ -165,6 +165,8 @@ def _read_header(text: str) -> Header:
         raise Refused(f"CN {cn!r:.40} is no command" if cn else "no CN: no command")
     if "Flag" not in found:
         notes.append(("no-flag", "no Flag: a packet of 2005, which no answer is sent to"))
+    elif _whole(found["Flag"], 255) is None:
+        notes.append(("no-flag", f"Flag {found['Flag']:.20} is no number up to 255; no answer is sent"))
     return Header(
         mn,
         cn,
