@@ -11,13 +11,13 @@ from typing import Annotated
 import structlog
 import typer
 
+from cityhub.commands.enrol import enrol
 from cityhub.commands.options import Config, settings
 from cityhub.commands.up import stop_on_signals
-from cityhub.keys import broker_for, file_of
+from cityhub.keys import broker_for
 from cityhub.settings import OperatorError
 from edge.agent import Agent
 from edge.drivers.jsonlines import JsonLines
-from edge.enrolling import enrol
 from edge.health import Health
 from edge.journal import WhenFull
 
@@ -37,19 +37,7 @@ def sim_group() -> None:
     """Simulated devices."""
 
 
-@edge.command("enrol")
-def enrol_edge(
-    link: Annotated[
-        str, typer.Argument(help="The line that `cityhub device new` printed, http://.../enrol#...")
-    ],
-    config: Config = None,
-) -> None:
-    """Get the gateway's credential with its token, and keep it where `cityhub edge run` finds it."""
-    got = enrol(link)
-    file = file_of(settings(config).home, got.device)
-    got.save(file)
-    typer.echo(f"{got.device} is enrolled; its credential is in {file}")
-    typer.echo(f"Next: cityhub edge run --gateway {got.device} --department {got.department}")
+edge.command("enrol")(enrol)
 
 
 @edge.command("run")

@@ -91,7 +91,7 @@ def start_broker(
         claimed = claim(run, "broker", stop_signal=signal.SIGTERM, grace_s=_GRACE_S)
         try:
             record = recall(shelf / "service.json", ("hub", "field") if any_device else ("hub",))
-            if not any_device and record.passwords.pop("field", None):
+            if not any_device and record.passwords.pop("field", ""):
                 record.save()
             progress(f"Starting the private broker ({version}).")
             directory = shelf / kind
