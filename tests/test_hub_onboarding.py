@@ -17,7 +17,7 @@ import pytest
 from fix_hub import wait_for
 
 from cityhub.settings import Settings
-from cityhub.stack import reach
+from cityhub.addresses import reach
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "onboarding.md"

@@ -12,10 +12,11 @@ import typer
 from rich.console import Console
 
 from cityhub.commands.options import Config, connect, settings
-from cityhub.commands.up import database_url, stop_on_signals
+from cityhub.commands.up import database_url
 from cityhub.gatekeeper import Gatekeeper
 from cityhub.services import mosquitto
 from cityhub.settings import OperatorError
+from cityhub.signals import stop_on_signals
 from ingest.credentials import Grant, grants, note_admitted
 
 app = typer.Typer(

@@ -20,7 +20,6 @@ from api.onboarding import link
 from api.photo import BYTES
 from api.progress import STEPS, Progress, progress
 from api.spot import Spot
-from cityhub.commands.device import app
 from cityhub.commands.options import Config, connect, settings
 from cityhub.settings import OperatorError, Settings
 from ingest import label
@@ -41,7 +40,6 @@ Longitude = Annotated[float | None, typer.Option(help="WGS 84, degrees east.", m
 Latitude = Annotated[float | None, typer.Option(help="WGS 84, degrees north.", min=-90, max=90)]
 
 
-@app.command("new")
 def new(  # noqa: PLR0917 -- the options of a command line
     device: Device,
     department: Annotated[str, typer.Option(help="The department that owns it.")],
@@ -80,7 +78,6 @@ def new(  # noqa: PLR0917 -- the options of a command line
     out.print(f"Then watch it: cityhub device watch {device}")
 
 
-@app.command("token")
 def token(device: Device, config: Config = None) -> None:
     """Print a new token for a device; one that was not used yet opens nothing from now on."""
     given = settings(config)
@@ -101,7 +98,6 @@ def _show_token(given: Settings, made: Token) -> None:
     )
 
 
-@app.command("revoke")
 def revoke(device: Device, config: Config = None) -> None:
     """Take a device's credential back: the broker throws it out within seconds."""
     with connect(settings(config)) as connection:
@@ -109,7 +105,6 @@ def revoke(device: Device, config: Config = None) -> None:
     out.print(f"{device}: {'revoked' if gone else 'it had no credential'}")
 
 
-@app.command("watch")
 def watch(
     device: Device,
     for_s: Annotated[float | None, typer.Option("--for", help="End after this many seconds.", min=1)] = None,
@@ -167,7 +162,6 @@ def _tell(found: Progress, seen: set[object]) -> None:
     once(found.advice, f"[dim]{found.advice}[/]")
 
 
-@app.command("accept")
 def accept(  # noqa: PLR0917 -- the options of a command line
     device: Device,
     sign: Annotated[
