@@ -16,8 +16,8 @@ import psycopg
 import pytest
 from fix_hub import wait_for
 
-from cityhub.settings import Settings
 from cityhub.addresses import reach
+from cityhub.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "onboarding.md"
