@@ -23,6 +23,7 @@ err = Console(stderr=True, highlight=False)
 class Name(StrEnum):
     """The benches there are."""
 
+    ACCESS = "access"
     ANOMALY = "anomaly"
     CHECKS = "checks"
     COPY = "copy"
@@ -36,6 +37,7 @@ class Name(StrEnum):
 
 
 MODULES = {
+    Name.ACCESS: "bench.revoking",
     Name.ANOMALY: "bench.labelled",
     Name.CHECKS: "bench.checking",
     Name.COPY: "bench.copying",
@@ -84,7 +86,7 @@ def bench(  # noqa: PLR0917 -- the options of a command line
     day of one series and the newest of all, out of 100 M readings, through the API and bare. `footprint`: memory with
     100,000 series, time to start. `checks`: readings a second through every quality check and a rule, on one core,
     beside ioos_qc and river. `anomaly`: the score of the anomaly check on labelled recordings, beside published
-    detectors. `protocols`: frames of SL 651 and packets of HJ 212 a second, from bytes to samples. `rivers`: pages before floods, and false ones, of the rule for urban streams.
+    detectors. `protocols`: frames of SL 651 and packets of HJ 212 a second, from bytes to samples. `access`: how soon a revoked device is thrown out, among 10,000. `rivers`: pages before floods, and false ones, of the rule for urban streams.
 
     Exits with 1 and prints no number when a reading that was sent is not stored, or not answered, exactly once.
     """
