@@ -256,3 +256,23 @@ def test_what_is_odd_about_one_message_is_bounded() -> None:
     heard = hear(hexframe(report("2008AA" * 1000)))
     assert len(heard.notes) == 41
     assert heard.notes[-1].text == "960 more of one message"
+
+
+def test_the_page_names_every_code_that_a_note_can_have() -> None:
+    root = HERE.parent
+    page = (root / "docs/protocols/sl651.md").read_text()
+    sources = [*(root / "edge/protocols/sl651").glob("*.py"), root / "edge/drivers/sl651.py"]
+    code = r'"([a-z0-9]+(?:-[a-z0-9]+)*)"'
+    told = {
+        found
+        for path in sources
+        for pattern in (
+            rf"Note\([^\n]*?, {code},",
+            rf"_trouble\(\s*{code},",
+            rf"Fault\(\s*{code},",
+            rf"append\(\({code},",
+        )
+        for found in re.findall(pattern, path.read_text())
+    }
+    assert len(told) > 30
+    assert {each for each in told if f"`{each}`" not in page} == set()

@@ -272,10 +272,16 @@ def test_half_a_frame_is_given_up_after_long_silence() -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"stations": {"12": "a"}}, {"acknowledge": "yes"}, {"hour_slots": "both"}, {"metrics": {"xyz": "a"}}],
+    [
+        {"stations": {"12": "a"}},
+        {"acknowledge": "yes"},
+        {"hour_slots": "both"},
+        {"metrics": {"xyz": "a"}},
+        {"on_picture": "yes"},
+    ],
 )
 def test_options_that_make_no_sense_are_refused(options: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=r"station|acknowledge|hour_slots|invalid literal"):
+    with pytest.raises(ValueError, match=r"station|acknowledge|hour_slots|invalid literal|on_picture"):
         Sl651(**options)  # type: ignore[arg-type]
 
 

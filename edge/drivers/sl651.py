@@ -53,6 +53,8 @@ class Sl651:
             raise ValueError(f"station {wrong[0]!r}; an address has ten hexadecimal digits")
         if acknowledge not in {"none", *orders.ENDINGS}:
             raise ValueError(f"acknowledge {acknowledge!r}; one of none, {', '.join(orders.ENDINGS)}")
+        if on_picture is not None and not callable(on_picture):
+            raise ValueError("on_picture is a function; a configuration file cannot say it")
         self._listed, self._refuse = listed, refuse_unlisted
         self._ending = orders.ENDINGS.get(acknowledge)
         self._clock_us, self._query_us = int(set_clock_s * 1e6), int(query_s * 1e6)
@@ -211,7 +213,8 @@ class Sl651:
         if self._on_picture:
             for picture in pictures:
                 self._on_picture(picture)
-        self._clock(frame, body, now_us)
+        if first_us == now_us:  # what is said again keeps its first time of sending
+            self._clock(frame, body, now_us)
         self._answer(frame, body.serial, now_us, heard)
 
     def _answer(self, frame: Frame, serial: int, now_us: int, heard: Heard) -> None:
@@ -231,7 +234,7 @@ class Sl651:
             heard.reply += orders.acknowledge(frame, serial, now_us, ending)
 
     def _clock(self, frame: Frame, body: Body, now_us: int) -> None:
-        """Set a clock that is off, once in a quarter of an hour at most; a buffered report says nothing of it."""
+        """Set a clock that is off, once in a quarter of an hour at most."""
         if (
             not self._clock_us
             or self._ending is None

@@ -27,14 +27,9 @@ def minute(digits: str) -> int | None:
 def second(digits: str) -> int | None:
     """YYMMDDHHmmSS as UTC microseconds; None where it is no time."""
     at, seconds = minute(digits[:10]), digits[10:]
-    if at is None or not seconds.isdecimal() or int(seconds) > 59:  # noqa: PLR2004
+    if at is None or not seconds.isdecimal() or seconds > "59":
         return None
     return at + int(seconds) * 1_000_000
-
-
-def plausible(at_us: int | None, arrived_us: int) -> bool:
-    """Whether a station's clock can mean it: years 2059 and 2000 come from dead batteries."""
-    return at_us is not None and EARLIEST_US <= at_us <= arrived_us + DAY_US
 
 
 def written(at_us: int) -> str:
