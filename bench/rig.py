@@ -17,11 +17,11 @@ import psycopg
 
 from bench import machine
 from bench.errors import BenchError
+from cityhub.addresses import Addresses
 from cityhub.migrate import migrate
 from cityhub.processes import Child, command
 from cityhub.services import Broker, Database, start_broker, start_database
 from cityhub.settings import Settings
-from cityhub.stack import Addresses
 
 Say = Callable[[str], None]
 

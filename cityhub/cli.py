@@ -2,108 +2,137 @@
 
 from __future__ import annotations
 
-import errno
 import sys
-from collections.abc import Callable
+from importlib import import_module
+from typing import NamedTuple
 
-import structlog
 import typer
 
-from cityhub.commands import (
-    account,
-    backtest,
-    bench,
-    decode,
-    demo,
-    device,
-    doctor,
-    field,
-    ledger,
-    replay,
-    rule,
-    up,
-    zone,
+from cityhub.terminal import log_to_stderr, mistakes_told
+
+
+class Command(NamedTuple):
+    """A command and its module, loaded when it is asked for, so that a gateway can do without the rest."""
+
+    name: str
+    place: str  # module:function, or module:typer of a group
+    line: str  # as its own help begins; tests hold the two together
+
+
+COMMANDS = (
+    Command(
+        "demo",
+        "demo:demo",
+        "Show the whole hub at work: broker, database, hub, API, an edge agent and simulated devices.",
+    ),
+    Command(
+        "up",
+        "up:up",
+        "Run the hub: private broker and database where none are configured, the hub and its API.",
+    ),
+    Command("hub", "up:hub", "Run only the hub's own process: MQTT in, checks, database, alarms."),
+    Command("api", "up:api", "Run only the API and the console."),
+    Command(
+        "migrate", "up:migrate", "Bring the database's schema and the shipped profiles up to this version."
+    ),
+    Command("edge", "gateway:app", "The edge agent of a gateway."),
+    Command("sim", "sim:app", "Simulated devices."),
+    Command(
+        "replay",
+        "replay:replay",
+        "Send a recording through journal, broker, checks, rules and database.",
+    ),
+    Command(
+        "backtest",
+        "backtest:backtest",
+        "Let the hub's own checks and rules judge a recording, and say what they would have done.",
+    ),
+    Command(
+        "decode",
+        "decode:decode",
+        "Decode what came over the wire and print what was understood, what was not, and why.",
+    ),
+    Command(
+        "device",
+        "device:app",
+        "Devices: import and undo, neighbours, list, show, the steps of their life, commands to them.",
+    ),
+    Command(
+        "source",
+        "onboarding:source",
+        "Platforms with topics of their own (ChirpStack, cameras): their credentials.",
+    ),
+    Command(
+        "broker", "broker:app", "A broker of the city's own: export, and keep up to date, who may enter."
+    ),
+    Command("zone", "zone:app", "Zones: import and check GeoJSON."),
+    Command("rule", "rule:app", "Rules: check them, try them on the past, prove what they did."),
+    Command(
+        "doctor",
+        "doctor:doctor",
+        "Look at broker, database, hub, API, clock, disk, certificates and devices; say the next step for each.",
+    ),
+    Command(
+        "ledger",
+        "ledger:ledger",
+        "Print what became of every reading: received = stored + duplicate + quarantined + rejected.",
+    ),
+    Command("account", "account:app", "Accounts: new passwords."),
+    Command(
+        "bench",
+        "bench:bench",
+        "Measure the hub on this machine, with services of its own in a temporary home.",
+    ),
 )
 
-OPERATORS_FAULTS = {
-    errno.EACCES: "give this user the right to write there, or choose another directory with CITYHUB_HOME",
-    errno.EROFS: "choose another directory with CITYHUB_HOME",
-    errno.ENOSPC: "make room on that disk, or choose another directory with CITYHUB_HOME",
-}
-"""What the operating system refuses, and what to try."""
 
-app = typer.Typer(
-    help="A sensing hub for cities: telemetry in, checked on the way, alarms that are believed.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-)
+def built(asked: str | None) -> typer.Typer:
+    """The command line with the one command that is asked for, and the others by their names and one line each."""
+    app = typer.Typer(
+        help="A sensing hub for cities: telemetry in, checked on the way, alarms that are believed.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",
+    )
+    for name, place, line in COMMANDS:
+        if name != asked:
+            app.command(name, help=line)(_unasked)
+            continue
+        module, inside = place.split(":")
+        found = getattr(import_module(f"cityhub.commands.{module}"), inside)
+        if isinstance(found, typer.Typer):
+            app.add_typer(found, name=name)
+        else:
+            app.command(name)(found)
+    return app
 
-app.command("demo")(demo.demo)
-app.command("up")(up.up)
-app.command("hub")(up.hub)
-app.command("api")(up.api)
-app.command("migrate")(up.migrate)
-app.add_typer(field.edge, name="edge")
-app.add_typer(field.sim, name="sim")
-app.command("replay")(replay.replay)
-app.command("backtest")(backtest.backtest)
-app.command("decode")(decode.decode)
-app.add_typer(device.app, name="device")
-app.add_typer(zone.app, name="zone")
-app.add_typer(rule.app, name="rule")
-app.command("doctor")(doctor.doctor)
-app.command("ledger")(ledger.ledger)
-app.add_typer(account.app, name="account")
-app.command("bench")(bench.bench)
+
+def _unasked() -> None:
+    """Stands for a command that this run does not ask for."""
+    raise AssertionError
+
+
+OURS = {"edge", "geo", "ingest", "alerts", "governance", "api", "cityhub", "bench"}
+
+
+class MissingPart(Exception):
+    """A command of the hub on a machine that has only what a gateway needs."""
+
+    hint = "pip install 'cityhub[hub]', or run it where the hub is"
 
 
 def main() -> None:
-    """Run one command. Errors that carry a hint are the operator's to mend; anything else is a bug and shows itself."""
-    _log_to_stderr()
-    try:
-        app()
-    except OSError as error:
-        if error.errno not in OPERATORS_FAULTS:
-            raise
-        fail(
-            f"{error.strerror}: {error.filename or 'the state directory'}",
-            OPERATORS_FAULTS[error.errno],
-            sys.exit,
-        )
-    except Exception as error:
-        hint = getattr(error, "hint", None)
-        if hint is None:
-            raise
-        fail(str(error), str(hint), sys.exit)
-
-
-def fail(message: str, hint: str, leave: Callable[[int], object]) -> None:
-    """Say what is wrong and what to try."""
-    print(f"Error: {message}", file=sys.stderr)  # noqa: T201 -- this is where the operator reads it
-    if hint:
-        print(f"Try: {hint}", file=sys.stderr)  # noqa: T201
-    leave(2)
-
-
-def _log_to_stderr() -> None:
-    # Tracebacks as plain text: the richer forms print local variables, and those hold passwords.
-    if sys.stderr.isatty():
-        last: list[structlog.typing.Processor] = [
-            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-        ]
-    else:
-        last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *last,
-        ],
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
-    )
+    """Run one command."""
+    log_to_stderr()
+    asked = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
+    with mistakes_told():
+        try:
+            built(asked)()
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] in OURS:
+                raise
+            raise MissingPart(f"this command needs {error.name}, which is not installed here") from error
 
 
 if __name__ == "__main__":

@@ -1,45 +1,20 @@
-"""Keys: the credentials of devices whose programs run on the hub's own machine, and with which one connects."""
+"""Keys: the credentials of devices whose programs run on the hub's own machine."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import replace
-from pathlib import Path
 
 import psycopg
 
 from api import enrolling
-from cityhub.settings import OperatorError, Settings
-from cityhub.stack import reach
+from cityhub.addresses import file_of, reach
+from cityhub.settings import Settings
 from edge import credential
 from edge.credential import Credential, CredentialMissing
 from edge.link import Address
 from ingest import credentials
 
 ADMITTED_S = 5.0
-
-
-def file_of(home: Path, device: str) -> Path:
-    """Where a device's credential lies on this machine."""
-    return home / "keys" / f"{device}.json"
-
-
-def broker_for(given: Settings, device: str) -> str:
-    """The broker's address with the device's own credential in it; raises CredentialMissing.
-
-    An address that was configured with a user and a password is taken as it is.
-    """
-    try:
-        reached = reach(given).field_mqtt_url
-    except OperatorError:  # a gateway far from its hub knows what it was told when it was enrolled
-        reached = given.field_mqtt_url
-    if reached and Address(reached).user:
-        return reached
-    own = credential.load(file_of(given.home, device))
-    if reached:  # a private broker may have another port than when the credential was made
-        at = Address(reached)
-        own = replace(own, host=at.host, port=at.port, tls=at.tls)
-    return own.url
 
 
 def key_here(connection: psycopg.Connection, given: Settings, device: str) -> Credential:

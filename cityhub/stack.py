@@ -6,65 +6,21 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import psycopg
 
+from cityhub.addresses import Addresses, noted, without_credential
 from cityhub.gatekeeper import Gatekeeper
 from cityhub.migrate import migrate
 from cityhub.processes import Child, command
 from cityhub.services import start_broker, start_database
-from cityhub.settings import OperatorError, Settings, as_environment
+from cityhub.settings import OperatorError, Settings
 from ingest import profile
 from ingest.enrolment import enrol_hub, keep_profiles
 
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Addresses:
-    """Where the parts of a running hub are; holds passwords, so its file is the owner's alone.
-
-    `field_mqtt_url` is where devices connect; on the private broker it holds no credential, for each device has its own.
-    """
-
-    database_url: str
-    mqtt_url: str
-    field_mqtt_url: str
-    client_id: str = "cityhub"
-    broker: str = ""
-    database: str = ""
-    warning: str = ""
-
-    def environment(self, settings: Settings) -> dict[str, str]:
-        """What a child process needs to find them."""
-        return {
-            **os.environ,
-            **as_environment(settings),
-            "CITYHUB_DATABASE_URL": self.database_url,
-            "CITYHUB_MQTT_URL": self.mqtt_url,
-            "CITYHUB_MQTT_CLIENT_ID": self.client_id,
-            "CITYHUB_FIELD_MQTT_URL": self.field_mqtt_url,
-        }
-
-
-def reach(settings: Settings) -> Addresses:
-    """The addresses of configured services, or of the private ones that run now; raises OperatorError."""
-    if settings.database_url and settings.mqtt_url:
-        return Addresses(
-            settings.database_url,
-            settings.mqtt_url,
-            settings.field_mqtt_url or without_credential(settings.mqtt_url),
-            settings.mqtt_client_id,
-        )
-    try:
-        return Addresses(**json.loads(_noted(settings).read_text()))
-    except FileNotFoundError as error:
-        raise OperatorError(
-            f"no hub is running on {settings.home}",
-            "start one with `cityhub up`, or set CITYHUB_DATABASE_URL and CITYHUB_MQTT_URL",
-        ) from error
 
 
 @contextmanager
@@ -104,18 +60,12 @@ def services(settings: Settings, say: Say) -> Iterator[Addresses]:
             database_name,
             warning,
         )
-        note = _noted(settings)
+        note = noted(settings)
         note.parent.mkdir(parents=True, exist_ok=True)
         with open(note, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
             json.dump(asdict(found), file)
         stack.callback(note.unlink, missing_ok=True)
         yield found
-
-
-def without_credential(url: str) -> str:
-    """The address of a broker without who may enter."""
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
 
 
 def prepare(database_url: str, settings: Settings, say: Say) -> None:
@@ -140,7 +90,3 @@ def hub_and_api(settings: Settings, found: Addresses, stack: ExitStack) -> list[
         stack.callback(child.stop)
         children.append(child)
     return children
-
-
-def _noted(settings: Settings) -> Path:
-    return settings.home / "run" / "addresses.json"

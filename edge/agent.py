@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from edge import wire
 from edge.journal import Journal, WhenFull
+from edge.link import Address
 from edge.publisher import Publisher
 from edge.reading import gather
 
@@ -20,17 +22,22 @@ class Agent:
     def __init__(
         self,
         folder: Path,
-        broker: str,
+        broker: Address | str,
         department: str,
         device: str,
         *,
         window: int = 200,
         limit_bytes: int = 1 << 30,
         when_full: WhenFull = "refuse",
+        birth: Callable[[], dict[str, Any]] = dict,
+        command: Callable[[bytes], None] | None = None,
     ) -> None:
+        """`birth` and `command`: see edge.publisher.Publisher."""
         self.device = device
         self.journal = Journal(folder, limit_bytes, when_full, wire.count)
-        self.publisher = Publisher(self.journal, broker, department, device, window=window)
+        self.publisher = Publisher(
+            self.journal, broker, department, device, window=window, birth=birth, command=command
+        )
         self.accepted = 0
 
     def start(self) -> None:

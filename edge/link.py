@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+from pathlib import Path
 from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -49,14 +50,24 @@ class AddressError(ValueError):
 class Address:
     """`mqtt://user:password@host:port` or `mqtts://...`, taken apart; printing it shows no password."""
 
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
+    def __init__(self, url: str, ca: Path | None = None) -> None:
+        """`ca`: the certificates that a broker over TLS is checked against; without it, those of the system."""
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError as error:
+            raise AddressError("this is no address of a broker") from error
         if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
             raise AddressError("this is no address of a broker")  # not shown: it may hold a password
         self.tls = parts.scheme == "mqtts"
-        self.host, self.port = parts.hostname, parts.port or (8883 if self.tls else 1883)
+        self.host, self.port = parts.hostname, port or (8883 if self.tls else 1883)
         self.user = unquote(parts.username) if parts.username else None
         self.password = unquote(parts.password) if parts.password else None
+        self._ca = ca
+
+    def context(self) -> ssl.SSLContext:
+        """What TLS goes by; raises OSError where the certificates cannot be read."""
+        return ssl.create_default_context(cafile=str(self._ca) if self._ca else None)
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
@@ -86,9 +97,7 @@ def _greet(address: Address, version: int, timeout_s: float) -> bytes:
     try:
         with socket.create_connection((address.host, address.port), timeout=timeout_s) as plain:
             stream = (
-                ssl.create_default_context().wrap_socket(plain, server_hostname=address.host)
-                if address.tls
-                else plain
+                address.context().wrap_socket(plain, server_hostname=address.host) if address.tls else plain
             )
             stream.sendall(b"\x10" + bytes([len(content)]) + content)
             return stream.recv(64)
@@ -120,7 +129,7 @@ def dial_as(
     )
     client.username_pw_set(address.user, address.password)
     if address.tls:
-        client.tls_set_context(ssl.create_default_context())
+        client.tls_set_context(address.context())
     client.max_inflight_messages_set(in_flight)
     client.reconnect_delay_set(min_delay=1, max_delay=15)
     properties = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -55,11 +56,24 @@ class Publisher:
     """
 
     def __init__(
-        self, journal: Journal, broker: str, department: str, device: str, *, window: int = WINDOW
+        self,
+        journal: Journal,
+        broker: Address | str,
+        department: str,
+        device: str,
+        *,
+        window: int = WINDOW,
+        birth: Callable[[], dict[str, Any]] = dict,
+        command: Callable[[bytes], None] | None = None,
     ) -> None:
+        """`birth` says what the retained status tells beside "online"; `command` is handed what comes as one.
+
+        `command` is called on the network's thread: it must return soon and not raise.
+        """
         self.counts = Counts()
         self._journal, self._window = journal, window
-        self._address = Address(broker)
+        self._address = Address(broker) if isinstance(broker, str) else broker
+        self._birth, self._command = birth, command
         self._topic = f"city/v1/{department}/{device}"
         self._client_id = f"edge-{device}"
         self._pending: deque[Record] = deque()
@@ -88,6 +102,29 @@ class Publisher:
         """Wait until the hub has committed everything offered; False when time runs out first."""
         with self._changed:
             return self._changed.wait_for(lambda: self.waiting == 0, timeout_s)
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker has let us in."""
+        return self._connected
+
+    def wait_connected(self, timeout_s: float) -> bool:
+        """Wait until the broker has let us in; False when time runs out first."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._connected or self._stopping, timeout_s)
+
+    def say(self, kind: str, payload: bytes) -> bool:
+        """Publish on our topic `kind` (event, reply) at QoS 1; not kept in the journal. False where nobody listens."""
+        client = self._client
+        if client is None or not self._connected:
+            return False
+        return client.publish(f"{self._topic}/{kind}", payload, qos=1).rc == 0
+
+    def tell_birth(self) -> None:
+        """Say the retained status anew: what it tells has changed."""
+        client = self._client
+        if client is not None and self._connected:
+            self._say_online(client)
 
     @property
     def waiting(self) -> int:
@@ -213,9 +250,9 @@ class Publisher:
             log.error("broker refuses us", broker=str(self._address), reason=str(reason))
             return
         client.subscribe(f"{self._topic}/committed", qos=1)
-        client.publish(
-            f"{self._topic}/status", orjson.dumps({"state": "online", "boot": self._journal.boot}), 1, True
-        )
+        if self._command is not None:
+            client.subscribe(f"{self._topic}/command", qos=1)
+        self._say_online(client)
         with self._changed:
             self._connected = True
             self._take_back(older_than_s=0)
@@ -223,6 +260,10 @@ class Publisher:
                 self._backlog += self._pending
                 self._pending.clear()
             self._changed.notify_all()
+
+    def _say_online(self, client: Client) -> None:
+        said = {"state": "online", "boot": self._journal.boot, **self._birth()}
+        client.publish(f"{self._topic}/status", orjson.dumps(said), 1, True)
 
     def _on_disconnect(
         self, _client: Client, _data: object, _flags: object, reason: Any, _properties: object
@@ -244,6 +285,9 @@ class Publisher:
 
     def _on_message(self, client: Client, _data: object, message: MQTTMessage) -> None:
         client.ack(message.mid, message.qos)
+        if self._command is not None and message.topic == f"{self._topic}/command":
+            self._command(bytes(message.payload))
+            return
         try:
             said = orjson.loads(message.payload)
             boot, seq = str(said["boot"]), int(said["seq"])

@@ -7,8 +7,8 @@ import time
 
 import orjson
 
-from cityhub.commands.up import stop_on_signals
 from cityhub.hub import Hub, Plan
+from cityhub.signals import stop_on_signals
 from ingest.batch import Batch
 from ingest.store import Store
 from ingest.writer import Writer

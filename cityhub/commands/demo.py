@@ -18,14 +18,14 @@ from rich.live import Live
 
 from api import accounts
 from cityhub.commands.device import import_devices
-from cityhub.commands.field import simulator
 from cityhub.commands.options import Config, settings
-from cityhub.commands.up import stop_on_signals
+from cityhub.commands.sim import simulator
 from cityhub.commands.zone import import_zones
 from cityhub.keys import key_here
 from cityhub.picture import Picture
 from cityhub.processes import Child, command
 from cityhub.settings import OperatorError
+from cityhub.signals import stop_on_signals
 from cityhub.stack import hub_and_api, services
 from edge.link import Address
 

@@ -12,10 +12,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from cityhub.addresses import reach
 from cityhub.commands.options import Config, settings
 from cityhub.doctor import Finding, devices, machine, services
 from cityhub.settings import OperatorError, Settings
-from cityhub.stack import reach
 from edge.link import Address
 
 out = Console(highlight=False)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import psycopg
 import typer
 
+from cityhub.addresses import reach
 from cityhub.settings import OperatorError, Settings, load
-from cityhub.stack import reach
+
+if TYPE_CHECKING:
+    import psycopg
 
 Config = Annotated[
     Path | None, typer.Option("--config", help="TOML file of settings; CITYHUB_* variables overrule it.")
@@ -22,8 +25,18 @@ def settings(config: Path | None) -> Settings:
     return load(config, os.environ)
 
 
+def operator() -> str:
+    """Who types: the name of the account on this machine, for the history."""
+    try:
+        return f"{getpass.getuser()} at the command line"
+    except (KeyError, OSError):  # an account without a name, as in some containers
+        return "somebody at the command line"
+
+
 def connect(given: Settings) -> psycopg.Connection:
     """A connection to the database of the hub that runs; raises OperatorError."""
+    import psycopg  # noqa: PLC0415 -- a gateway has none, and shares the options above
+
     try:
         return psycopg.connect(reach(given).database_url, autocommit=True, connect_timeout=5)
     except psycopg.OperationalError as error:

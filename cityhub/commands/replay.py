@@ -16,10 +16,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from alerts.rule import LEVEL_NAMES
+from cityhub.addresses import broker_for, reach
 from cityhub.commands.options import Config, connect, settings
-from cityhub.keys import broker_for, key_here
+from cityhub.keys import key_here
 from cityhub.settings import OperatorError, Settings
-from cityhub.stack import reach
 from edge.agent import BATCH, Agent
 from edge.drivers.recording import read
 from edge.link import Address, dialect

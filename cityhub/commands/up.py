@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -16,11 +14,13 @@ from rich.console import Console
 
 from alerts import rulebook
 from api import accounts, server
+from cityhub.addresses import reach, without_credential
 from cityhub.commands.options import Config, settings
 from cityhub.hub import Hub, Plan
 from cityhub.settings import OperatorError, Settings, days_of
+from cityhub.signals import stop_on_signals
 from cityhub.sources import chosen
-from cityhub.stack import hub_and_api, prepare, reach, services
+from cityhub.stack import hub_and_api, prepare, services
 from ingest.lifecycle import Retention
 from ingest.quota import Quota
 
@@ -100,8 +100,15 @@ def retention(given: Settings) -> Retention:
 def api(config: Config = None) -> None:
     """Run only the API and the console."""
     given = settings(config)
+    found = reach(given)
     server.serve(
-        reach(given).database_url, given.api_host, given.api_port, secure=given.api_secure, ready=listening
+        found.database_url,
+        given.api_host,
+        given.api_port,
+        secure=given.api_secure,
+        devices_at=without_credential(found.field_mqtt_url),
+        public_url=given.public_url,
+        ready=listening,
     )
 
 
@@ -122,11 +129,3 @@ def migrate(
 def database_url(given: Settings) -> str:
     """The configured database, else that of the running hub."""
     return given.database_url or reach(given).database_url
-
-
-def stop_on_signals() -> threading.Event:
-    """An event that Ctrl-C and SIGTERM set."""
-    stopping = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
-    return stopping

@@ -14,7 +14,8 @@ from edge.drivers.dialogue import Dialogue, Heard, Note
 
 log = structlog.get_logger("edge.links")
 
-STATIONS_SHOWN = 50  # of one link, in its status; a relay may carry hundreds
+STATIONS_KNOWN = 1_000  # of one link: a relay may carry hundreds
+STATIONS_SHOWN = 50  # in its status
 CODES_KEPT = 100  # kinds of notes counted apart on one link; a driver has a dozen
 
 
@@ -50,6 +51,10 @@ class Counts:
         }
 
 
+Ask = Callable[[Any], None]
+"""Puts a question to a dialogue of a kind that its caller knows; raises ValueError where it cannot be put."""
+
+
 def _unheard(_link: str, _note: Note) -> None:
     """Nobody is told of notes; they are counted all the same."""
 
@@ -83,7 +88,22 @@ class Conversation:
             counts.bytes_in += len(data)
         if self._watch.capture is not None:
             self._watch.capture.write(arrived_us, self.name, "<", data)
-        return self._asked(lambda: self.dialogue.hear(data, arrived_us))
+        heard = self._asked(lambda: self.dialogue.hear(data, arrived_us))
+        if heard.frames:
+            self.look()
+        return heard
+
+    def order(self, ask: Ask) -> None:
+        """Have the dialogue ask its station something at the next opportunity."""
+
+        def asked() -> Heard:
+            try:
+                ask(self.dialogue)
+            except ValueError as error:
+                return Heard(notes=[Note(self.name, "order-refused", str(error))])
+            return Heard()
+
+        self._asked(asked)
 
     def tick(self, now_us: int) -> Heard:
         """Once a second."""
@@ -97,8 +117,8 @@ class Conversation:
             self._watch.capture.write(now_us, self.name, ">", data)
 
     def look(self) -> None:
-        """Take down who was heard here, for the status."""
-        self.stations = tuple(self.dialogue.stations()[:STATIONS_SHOWN])
+        """Take down who was heard here, for other threads to read."""
+        self.stations = tuple(self.dialogue.stations()[:STATIONS_KNOWN])
 
     def as_status(self) -> dict[str, Any]:
         """The link, for the status file; times in us, 0: never."""
@@ -106,7 +126,7 @@ class Conversation:
             "link": self.name,
             "since_us": self.since_us,
             "last_heard_us": self.last_heard_us,
-            "stations": list(self.stations),
+            "stations": list(self.stations[:STATIONS_SHOWN]),
             **self.counts.as_status(),
         }
 

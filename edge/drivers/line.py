@@ -7,14 +7,15 @@ import select
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
 import structlog
 
-from edge.drivers.conversation import Conversation, Counts, Watch
+from edge.drivers.conversation import Ask, Conversation, Counts, Watch
 from edge.drivers.dialogue import Heard, MakeDialogue
-from edge.drivers.listener import GROUP_BYTES, GROUP_S, TICK_S, Accept
+from edge.drivers.listener import GROUP_BYTES, GROUP_S, ORDERS, TICK_S, Accept
 from edge.journal import JournalBroken, JournalFull
 from edge.reading import now_us
 
@@ -126,6 +127,7 @@ class Line:
         self.fault: Exception | None = None
         self.connected = False
         self._conversation: Conversation | None = None
+        self._orders: deque[tuple[str, Ask]] = deque(maxlen=ORDERS)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"{kind} {where}", daemon=True)
 
@@ -148,6 +150,13 @@ class Line:
         """The one link, where it is open."""
         conversation = self._conversation
         return [conversation] if conversation and self.connected else []
+
+    def order(self, station: str, ask: Ask) -> bool:
+        """Have the station of this line be asked something; False where it was not heard. From any thread."""
+        if not any(station in link.stations for link in self.links()):
+            return False
+        self._orders.append((station, ask))
+        return True
 
     def as_status(self) -> dict[str, Any]:
         """The line, for the status file."""
@@ -206,7 +215,9 @@ class Line:
                     return bool(talk.last_heard_us)
                 if time.monotonic() >= tick_at:
                     tick_at = time.monotonic() + TICK_S
-                    talk.look()
+                    for station, ask in [self._orders.popleft() for _ in range(len(self._orders))]:
+                        if station in talk.stations:
+                            talk.order(ask)
                     if not self._answer(port, talk.tick(now_us())):
                         return True
         except OSError as error:

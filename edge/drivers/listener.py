@@ -7,12 +7,13 @@ import selectors
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import structlog
 
-from edge.drivers.conversation import Conversation, Counts, Watch
+from edge.drivers.conversation import Ask, Conversation, Counts, Watch
 from edge.drivers.dialogue import Heard, MakeDialogue, Sample
 from edge.journal import JournalBroken, JournalFull
 from edge.reading import now_us
@@ -21,12 +22,12 @@ log = structlog.get_logger("edge.listener")
 
 GROUP_S = 0.1  # one fsync serves all that arrived within this time
 TICK_S = 1.0
-LOOK_S = 10.0
 GROUP_BYTES = 256 << 10  # read from one link in one grouping time; the rest waits in its socket
 UNSENT_BYTES = 256 << 10  # answers that the other end does not take
 GREET_AT_ONCE = 128
 LINKS = 4_096
 IDLE_S = 3_900.0  # a station that reports every hour stays connected
+ORDERS = 1_000  # waiting for the next tick
 FAREWELL_S = 30.0  # for the last answer to be taken
 SPARE_FILES = 256
 
@@ -80,7 +81,8 @@ class Listener:
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._stopping = threading.Event()
-        self._tick_at = self._look_at = 0.0
+        self._orders: deque[tuple[str, Ask]] = deque(maxlen=ORDERS)
+        self._tick_at = 0.0
         self._thread = threading.Thread(target=self._run, name=kind, daemon=True)
 
     @property
@@ -104,6 +106,13 @@ class Listener:
     def links(self) -> list[Conversation]:
         """The links that are open now; for the status, from any thread."""
         return [link.conversation for link in list(self._links.values())]
+
+    def order(self, station: str, ask: Ask) -> bool:
+        """Have the link of a station ask it something; False where it is not connected. From any thread."""
+        if not any(station in link.stations for link in self.links()):
+            return False
+        self._orders.append((station, ask))
+        return True
 
     def _run(self) -> None:
         try:
@@ -213,16 +222,15 @@ class Listener:
         """What the dialogues say of themselves; a link that was silent for too long is let go."""
         heard: list[tuple[Link, Heard]] = []
         at_us, now = now_us(), time.monotonic()
-        looking = now >= self._look_at
-        if looking:
-            self._look_at = now + LOOK_S
+        orders = [self._orders.popleft() for _ in range(len(self._orders))]
         for link in list(self._links.values()):
             if now - link.awake > (min(FAREWELL_S, self._idle_s) if link.done else self._idle_s):
                 log.info("link silent for too long", link=link.conversation.name, idle_s=self._idle_s)
                 self._drop(link)
                 continue
-            if looking:
-                link.conversation.look()
+            for station, ask in orders:
+                if station in link.conversation.stations:
+                    link.conversation.order(ask)
             each = link.conversation.tick(at_us)
             if each.samples or each.reply or each.hang_up:
                 heard.append((link, each))
