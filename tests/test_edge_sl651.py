@@ -184,6 +184,22 @@ def test_a_base_level_that_moves_is_told() -> None:
     assert told == [[], [], ["base-moved"], []]
 
 
+def test_zeros_are_no_slots_where_the_base_is_known_from_the_reports_before() -> None:
+    def hour(link: Sl651, slots: str, level: int, serial: int) -> Heard:
+        body = report(f"F5C0{slots}3923{level:08d}", observed="2607010405", serial=serial)
+        return link.hear(hexframe(body, func=0x34), ARRIVED_US)
+
+    zeros = "006B" * 7 + "0000" * 5
+    link = Sl651()
+    assert codes(hour(link, "0064" * 12, 31_000, 1)) == []
+    heard = hour(link, zeros, 31_080, 2)
+    assert codes(heard) == ["slots-zero"]
+    assert sum(math.isnan(value) for _, _, value in heard.samples) == 5
+    dry = hour(link, zeros, 30_000, 3)  # the control: the level says that it is so
+    assert (codes(dry), [value for _, _, value in dry.samples].count(0.0)) == ([], 5)
+    assert codes(hour(Sl651(), zeros, 31_080, 1)) == []  # nothing is known yet
+
+
 def test_a_step_of_nothing_is_for_hours_alone() -> None:
     heard = hear(hexframe(report("041800000039230000100000002000"), func=0x31))
     assert (readings(heard), codes(heard)) == (

@@ -349,6 +349,9 @@ def test_a_great_many_mutated_frames_neither_crash_nor_grow() -> None:
         if turn % 2 and raw[:2] == b"~~" and len(raw) > 20:
             raw[11:13] = (raw[11] << 8 & 0xF000 | len(raw) - 17 & 0xFFF).to_bytes(2)
             raw[-2:] = crc(bytes(raw[:-2])).to_bytes(2)
+        if turn % 2 and raw[:1] == b"\x01" and len(raw) > 40:
+            raw[19:23] = b"0%03X" % (len(raw) - 29 & 0xFFF)
+            raw[-4:] = b"%04X" % crc(bytes(raw[:-4]))
         heard = link.hear(bytes(raw), ARRIVED_US + turn * SECOND)
         taken += heard.frames
         assert all(each[1] > 0 and isinstance(each[2], float) and "/" in each[0] for each in heard.samples)

@@ -176,7 +176,9 @@ class Collector:
         values = element.value if isinstance(element.value, list) else []
         hour = ident == el.RAIN or ident in el.LEVELS
         if hour and len(values) <= el.SLOTS and self._ends(func, at, sent_us):
-            notes.append(Note(device, "hour-end", "the observation time is the last slot's, not the first's"))
+            if not any(each.code == "hour-end" for each in notes):
+                text = "the observation time is the last slot's, not the first's"
+                notes.append(Note(device, "hour-end", text))
             at -= LAST_SLOT_US
         if ident in BESIDE:
             values = self._unfilled(values, ident, body, device, station, notes)
@@ -218,23 +220,20 @@ class Collector:
         )
         if not filled or not isinstance(level, float) or math.isnan(level):
             return values
-        near = abs(level - filled[-1]) <= NEAR_M  # the base is zero, so that slots and level say the same
-        if near and 0.0 in values and min(*filled, level) > NEAR_M:
-            notes.append(
-                Note(
-                    device,
-                    "slots-zero",
-                    f"{values.count(0.0)} slots of {ident:02X} are 0 beside a level of {level:g} m",
-                )
-            )
+        # A base that is not known yet may be zero, so that slots and level say the same.
+        key = (station, ident)
+        before = self._bases.get(key)
+        relative = level - (before or 0)
+        if 0.0 in values:
+            if abs(relative - filled[-1]) > NEAR_M or min(*filled, relative) <= NEAR_M:
+                return values
+            text = f"{values.count(0.0)} slots of {ident:02X} are 0 beside a level of {level:g} m"
+            notes.append(Note(device, "slots-zero", text))
             return [math.nan if each == 0 else each for each in values]
-        base = round(level - filled[-1], 3)
-        before = self._bases.setdefault((station, ident), base)
-        if abs(base - before) > BASE_M:
-            notes.append(
-                Note(device, "base-moved", f"level less slots of {ident:02X} was {before:g} m, is {base:g} m")
-            )
-            self._bases[station, ident] = base
+        base = self._bases[key] = round(level - filled[-1], 3)
+        if before is not None and abs(base - before) > BASE_M:
+            text = f"level less slots of {ident:02X} was {before:g} m, is {base:g} m"
+            notes.append(Note(device, "base-moved", text))
         return values
 
     def _states(
