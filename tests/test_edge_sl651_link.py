@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 from itertools import pairwise
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from edge.drivers.dialogue import Heard
 from edge.drivers.sl651 import NOISE_LIMIT, Sl651
-from edge.protocols.sl651 import orders
+from edge.protocols.sl651 import explain, orders
 from edge.protocols.sl651.frame import Frame, Splitter
 from edge.protocols.sl651.packets import BYTES_LIMIT, MESSAGES_LIMIT, Packets
 from edge.protocols.sl651.samples import Picture
@@ -362,3 +363,60 @@ def test_a_great_many_mutated_frames_neither_crash_nor_grow() -> None:
             assert link._packets.size <= BYTES_LIMIT
             assert len(link._heard) <= 1025
     assert taken > 5_000  # the control: it was not all noise
+
+
+PARTS = [0xFF, 0xF5, 0xF4, 0x04, 0x18, 0x20, 0x39, 0x23, 0x00, 0x01, 0xF0, 0xF1, 0x45, 0x33, 0x05]
+WORDS = [
+    "Z",
+    "PT",
+    "DRP",
+    "DRN05",
+    "DRH00",
+    "ZT",
+    "M",
+    "1.5",
+    "-2",
+    "FFFF",
+    "RGZS",
+    "PIC",
+    "TT",
+    "ST",
+    "C1",
+    "FF09",
+    "DATA",
+    "DT",
+    "11.30",
+    "é",
+    "0",
+    "UC",
+    "17",
+    "DRZ1",
+    "FEFEFE",
+]
+FUNCTIONS = [*range(0x2F, 0x3B), *range(0x40, 0x52), 0xE1, 0x05]
+
+
+@settings(max_examples=300)
+@given(
+    st.sampled_from(FUNCTIONS),
+    st.booleans(),
+    st.booleans(),
+    st.one_of(st.binary(max_size=80), st.lists(st.sampled_from(PARTS), max_size=80).map(bytes)),
+    st.lists(st.sampled_from(WORDS), max_size=30),
+)
+def test_whatever_a_body_holds_it_is_read_explained_and_answered_without_a_fault_of_ours(
+    func: int,
+    opened: bool,  # noqa: FBT001
+    down: bool,  # noqa: FBT001
+    data: bytes,
+    words: list[str],
+) -> None:
+    opening = bytes.fromhex(f"F1F1{RTU}48F0F02607010500") if opened else b""
+    packed = hexframe(bytes.fromhex(f"0009{SENT}") + opening + data, func=func, down=down)
+    text = f"0009{SENT}{f'ST {RTU} H TT 2607010500 ' if opened else ''}{' '.join(words)} "
+    for raw in (packed, textframe(text.encode("latin-1"), func=func, down=down)):
+        heard = Sl651().hear(raw, ARRIVED_US)
+        assert (heard.frames, heard.refused) == (1, 0)
+        assert all("/" in name and at > 0 and isinstance(value, float) for name, at, value in heard.samples)
+        (told,) = explain.frames(raw)
+        json.dumps(told, allow_nan=False)
