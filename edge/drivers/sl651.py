@@ -14,7 +14,7 @@ from edge.protocols.sl651.frame import ACK, ENDS, ETB, ETX, Fault, Frame, Splitt
 from edge.protocols.sl651.packets import Outcome, Packets
 from edge.protocols.sl651.samples import STATIONS_KEPT, Collector, Picture
 
-RESENDS_KEPT = 256
+RESENDS_KEPT = 12  # messages of a link, and two of each station: one is sent twice more, then it is left
 ORDERS_LIMIT = 32
 ANSWERS_LIMIT = 3  # to one question: a station says a thing twice more, and some answer a confirmation too
 SILENCE_US = 30_000_000  # after which half a frame will not be finished
@@ -63,7 +63,9 @@ class Sl651:
         named = {int(ident, 16): metric for ident, metric in (metrics or {}).items()}
         self._collector = Collector(self.device, named, hour_slots)
         self._heard: OrderedDict[str, Frame] = OrderedDict()  # the newest frame of each station
-        self._seen: OrderedDict[tuple[str, int, int, str], int] = OrderedDict()  # arrival of messages
+        self._seen: dict[
+            str, int
+        ] = {}  # arrival of messages; a plain dictionary, for there are thousands of links
         self._orders: deque[tuple[str, int, bytes]] = deque()
         self._clock_set: dict[str, int] = {}
         self._asked: dict[tuple[str, int], int] = {}  # answers that are still to be confirmed
@@ -197,7 +199,7 @@ class Sl651:
             return
         if func == fn.HEARTBEAT:  # neither acknowledged nor numbered
             return
-        key = (rtu, func, body.serial, body.sent)
+        key = f"{rtu}{func:02X}{body.serial:04X}{body.sent}"
         first_us = self._seen.get(key)
         if first_us is not None:
             heard.notes.append(
@@ -205,8 +207,8 @@ class Sl651:
             )
         else:
             self._seen[key] = first_us = now_us
-            if len(self._seen) > RESENDS_KEPT:
-                self._seen.popitem(last=False)
+            if len(self._seen) > RESENDS_KEPT + 2 * len(self._heard):
+                del self._seen[next(iter(self._seen))]
         samples, notes, pictures = self._collector.take(body, rtu, func, now_us, first_us)
         heard.samples += samples
         heard.notes += notes
