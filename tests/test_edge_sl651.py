@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import re
+import tomllib
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -292,3 +293,14 @@ def test_the_page_names_every_code_that_a_note_can_have() -> None:
     }
     assert len(told) > 30
     assert {each for each in told if f"`{each}`" not in page} == set()
+
+
+def test_the_example_of_the_page_is_a_gateways_file() -> None:
+    page = (HERE.parent / "docs/protocols/sl651.md").read_text()
+    example = page.split("```toml\n")[1].split("```")[0]
+    (given,) = tomllib.loads(example)["driver"]
+    heard = hear(
+        hexframe(report("FF33110203"), rtu="00418D2337"), stations=given["stations"], **given["options"]
+    )
+    assert heard.samples[0][0].endswith("/rssi")
+    assert Sl651(given["stations"]).device("00418D2337") == "river-1"

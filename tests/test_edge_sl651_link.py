@@ -245,6 +245,21 @@ def test_stations_that_were_heard_are_asked_again_and_again() -> None:
     assert link.stations() == [RTU]
 
 
+def test_stations_that_share_a_line_are_asked_in_turn_before_they_were_ever_heard() -> None:
+    stations = {RTU: "a", "0087654321": "b", "00418D2337": "c"}
+    link = Sl651(stations, query_s=60, polled=True, centre=9, password="12AB")
+    (first,) = answers(link.tick(ARRIVED_US))
+    assert (first.rtu, first.centre, first.password, first.func, first.end) == (RTU, 9, "12AB", 0x37, 5)
+    assert link.tick(ARRIVED_US + SECOND).reply == b""  # the line is another's
+    said = hexframe(report("38121208"), func=0x37)
+    confirmed, second = answers(link.hear(said, ARRIVED_US + 2 * SECOND))
+    assert (confirmed.rtu, confirmed.end, second.rtu) == (RTU, 4, "0087654321")
+    assert link.tick(ARRIVED_US + 11 * SECOND).reply == b""
+    (third,) = answers(link.tick(ARRIVED_US + 12 * SECOND))  # the second says nothing
+    assert third.rtu == "00418D2337"
+    assert Sl651(stations, query_s=60).tick(ARRIVED_US).reply == b""  # the control
+
+
 def test_an_order_longer_than_a_frame_is_refused_before_it_is_sent() -> None:
     to = orders.addressed(RTU, 1, "1234", text=False)
     assert orders.ask(to, 0x37, ARRIVED_US) == hexframe(

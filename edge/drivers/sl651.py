@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 
 from edge.drivers.dialogue import Heard, Note
@@ -12,11 +12,10 @@ from edge.protocols.sl651 import orders, packed, times, written
 from edge.protocols.sl651.body import Body
 from edge.protocols.sl651.frame import ACK, ENDS, ETB, ETX, Fault, Frame, Splitter
 from edge.protocols.sl651.packets import Outcome, Packets
+from edge.protocols.sl651.questions import WAITING_LIMIT, Question, Questions
 from edge.protocols.sl651.samples import STATIONS_KEPT, Collector, Picture
 
 RESENDS_KEPT = 12  # messages of a link, and two of each station: one is sent twice more, then it is left
-ORDERS_LIMIT = 32
-ANSWERS_LIMIT = 3  # to one question: a station says a thing twice more, and some answer a confirmation too
 SILENCE_US = 30_000_000  # after which half a frame will not be finished
 NOISE_LIMIT = 64 << 10  # bytes without a frame: whoever this is, it is no station
 ADDRESS = re.compile(r"[0-9A-Fa-f]{10}")
@@ -39,6 +38,11 @@ class Sl651:
         metrics: Mapping[str, str] | None = None,
         hour_slots: str = "auto",
         on_picture: Callable[[Picture], None] | None = None,
+        *,
+        polled: bool = False,
+        centre: int = 1,
+        password: str = "0000",  # noqa: S107 -- as stations leave the factory
+        text: bool = False,
     ) -> None:
         """A link whose `stations` are (address -> device).
 
@@ -46,7 +50,8 @@ class Sl651:
         `refuse_unlisted`: what others say on this link is not taken; else it is, under `sl651-<address>`.
         `set_clock_s`: a station whose clock is off by more has it set; 0: never. `query_s`: stations that were heard
         are asked for all their elements so often; 0: never. `metrics`: names for elements of the maker's own
-        (`{"FF33": "rssi"}`). Raises ValueError for what makes no sense.
+        (`{"FF33": "rssi"}`). `polled`: the stations listed share this line and speak only when they are asked; `centre`,
+        `password` and `text` (ASCII) are how they are spoken to before they were heard. Raises ValueError for what makes no sense.
         """
         listed = {address.upper(): device for address, device in (stations or {}).items()}
         if wrong := [each for each in listed if not ADDRESS.fullmatch(each)]:
@@ -63,12 +68,14 @@ class Sl651:
         named = {int(ident, 16): metric for ident, metric in (metrics or {}).items()}
         self._collector = Collector(self.device, named, hour_slots)
         self._heard: OrderedDict[str, Frame] = OrderedDict()  # the newest frame of each station
-        self._seen: dict[
-            str, int
-        ] = {}  # arrival of messages; a plain dictionary, for there are thousands of links
-        self._orders: deque[tuple[str, int, bytes]] = deque()
+        # Arrival of messages; a plain dictionary, for there are thousands of links.
+        self._seen: dict[str, int] = {}
+        self._questions = Questions()
         self._clock_set: dict[str, int] = {}
-        self._asked: dict[tuple[str, int], int] = {}  # answers that are still to be confirmed
+        # How to reach stations that say nothing unless they are asked.
+        self._unheard = {
+            rtu: orders.addressed(rtu, centre, password, text=text) for rtu in (listed if polled else ())
+        }
         self._last_us = self._asked_us = 0
 
     def device(self, rtu: str) -> str:
@@ -86,9 +93,8 @@ class Sl651:
         """
         if func not in fn.ASKED:
             raise ValueError(f"function {func:02X} is not sent by this driver")
-        if len(self._orders) >= ORDERS_LIMIT:
-            raise ValueError(f"{ORDERS_LIMIT} questions wait on this link already")
-        self._orders.append((rtu.upper(), func, parameters))
+        if not self._questions.add(Question(rtu.upper(), func, parameters)):
+            raise ValueError(f"{WAITING_LIMIT} questions wait on this link already")
 
     def hear(self, data: bytes, arrived_us: int) -> Heard:
         """Take what has come; it may end anywhere in a frame."""
@@ -104,8 +110,8 @@ class Sl651:
             heard.refused += 1
             heard.notes.append(Note("", "noise", f"{self._splitter.noise} bytes without a frame"))
             heard.hang_up = True
-        if self._orders and self._heard:
-            self._send(arrived_us, heard)
+        if self._questions and self._heard:
+            self._ask(arrived_us, heard)
         return heard
 
     def tick(self, now_us: int) -> Heard:
@@ -117,12 +123,12 @@ class Sl651:
                     self._fault(found, heard)
         for outcome in self._packets.tick(now_us):
             self._outcome(outcome, now_us, heard)
-        if self._query_us and self._heard and now_us - self._asked_us >= self._query_us:
+        asked = list(self._unheard or self._heard)
+        if self._query_us and asked and now_us - self._asked_us >= self._query_us:
             self._asked_us = now_us
-            for rtu in list(self._heard)[: ORDERS_LIMIT - len(self._orders)]:
-                self._orders.append((rtu, fn.QUERY_NOW, b""))
-        if self._orders:
-            self._send(now_us, heard)
+            for rtu in asked:
+                self._questions.add(Question(rtu, fn.QUERY_NOW))
+        self._ask(now_us, heard)
         return heard
 
     def _fault(self, fault: Fault, heard: Heard) -> None:
@@ -166,11 +172,10 @@ class Sl651:
     def _remember(self, frame: Frame) -> None:
         self._heard[frame.rtu] = frame
         self._heard.move_to_end(frame.rtu)
+        self._questions.heard(frame.rtu)
         if len(self._heard) > STATIONS_KEPT:
             gone, _ = self._heard.popitem(last=False)
             self._clock_set.pop(gone, None)
-            for func in fn.ASKED:
-                self._asked.pop((gone, func), None)
 
     def _outcome(self, outcome: Outcome, now_us: int, heard: Heard) -> None:
         if outcome.whole is not None and outcome.frame:
@@ -224,45 +229,37 @@ class Sl651:
         func = frame.func
         if self._ending is None:
             return
-        asked = self._asked.get((frame.rtu, func), 0)
+        asked = self._questions.confirms(frame.rtu, func)
         if func in fn.REPORTED or func not in fn.FUNCTIONS or asked:
-            if asked:
-                self._asked[frame.rtu, func] = asked - 1
             ending = self._ending
             if frame.end == ETB and not frame.total:
                 ending = ACK  # more follows
-            elif any(order[0] == frame.rtu for order in self._orders):
+            elif self._questions.waits(frame.rtu):
                 ending = orders.ENDINGS["esc"]  # stay: there is something to ask
             heard.reply += orders.acknowledge(frame, serial, now_us, ending)
 
     def _clock(self, frame: Frame, body: Body, now_us: int) -> None:
         """Set a clock that is off, once in a quarter of an hour at most."""
-        if (
-            not self._clock_us
-            or self._ending is None
-            or frame.func == fn.CLOCK
-            or len(self._orders) >= ORDERS_LIMIT
-        ):
+        if not self._clock_us or self._ending is None or frame.func == fn.CLOCK:
             return
         sent = times.second(body.sent)
         if sent is not None and abs(sent - now_us) <= self._clock_us:
             return
         if now_us - self._clock_set.get(frame.rtu, 0) > 900_000_000:  # noqa: PLR2004
             self._clock_set[frame.rtu] = now_us
-            self._orders.append((frame.rtu, fn.CLOCK, b""))
+            self._questions.add(Question(frame.rtu, fn.CLOCK))
 
-    def _send(self, now_us: int, heard: Heard) -> None:
-        """Say what is to be asked to the stations that were heard; drop what is for others."""
-        while self._orders:
-            rtu, func, parameters = self._orders.popleft()
-            to = self._heard.get(rtu)
+    def _ask(self, now_us: int, heard: Heard) -> None:
+        """Say what is to be asked, where the line is free."""
+        while question := self._questions.due(now_us):
+            to = self._heard.get(question.rtu) or self._unheard.get(question.rtu)
             if to is None:
-                heard.notes.append(
-                    Note(self.device(rtu), "not-asked", f"{func:02X}: the station was not heard here")
-                )
+                self._questions.dropped()
+                text = f"{question.func:02X}: the station was not heard here"
+                heard.notes.append(Note(self.device(question.rtu), "not-asked", text))
             else:
-                self._asked[rtu, func] = ANSWERS_LIMIT
-                heard.reply += orders.ask(to, func, now_us, parameters)
+                self._questions.asked(question)
+                heard.reply += orders.ask(to, question.func, now_us, question.parameters)
 
 
 def _serial(frame: Frame, first: bytes) -> int:
