@@ -9,13 +9,14 @@ from itertools import pairwise
 
 import pytest
 from fix_sl651 import ARRIVED_US, RTU, SENT, crc, hexframe, report, textframe
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edge.drivers.dialogue import Heard
 from edge.drivers.sl651 import NOISE_LIMIT, Sl651
 from edge.protocols.sl651 import explain, orders
 from edge.protocols.sl651.frame import Frame, Splitter
+from edge.protocols.sl651.frame import crc as modbus
 from edge.protocols.sl651.packets import BYTES_LIMIT, MESSAGES_LIMIT, Packets
 from edge.protocols.sl651.samples import Picture
 
@@ -343,8 +344,10 @@ def seeds() -> list[bytes]:
     ]
 
 
+@pytest.mark.timeout(1800)
 def test_a_great_many_mutated_frames_neither_crash_nor_grow() -> None:
     """A million where CITYHUB_SOAK is set. Half of them get a right CRC, so that the body is read."""
+    assert modbus(b"123456789") == crc(b"123456789")  # ours is slow
     chance = random.Random(651)
     made = seeds()
     link, taken = Sl651(), 0
@@ -364,10 +367,10 @@ def test_a_great_many_mutated_frames_neither_crash_nor_grow() -> None:
                     )
         if turn % 2 and raw[:2] == b"~~" and len(raw) > 20:
             raw[11:13] = (raw[11] << 8 & 0xF000 | len(raw) - 17 & 0xFFF).to_bytes(2)
-            raw[-2:] = crc(bytes(raw[:-2])).to_bytes(2)
+            raw[-2:] = modbus(bytes(raw[:-2])).to_bytes(2)
         if turn % 2 and raw[:1] == b"\x01" and len(raw) > 40:
             raw[19:23] = b"0%03X" % (len(raw) - 29 & 0xFFF)
-            raw[-4:] = b"%04X" % crc(bytes(raw[:-4]))
+            raw[-4:] = b"%04X" % modbus(bytes(raw[:-4]))
         heard = link.hear(bytes(raw), ARRIVED_US + turn * SECOND)
         taken += heard.frames
         assert all(each[1] > 0 and isinstance(each[2], float) and "/" in each[0] for each in heard.samples)
@@ -412,12 +415,13 @@ FUNCTIONS = [*range(0x2F, 0x3B), *range(0x40, 0x52), 0xE1, 0x05]
 
 
 @settings(max_examples=300)
+@example(func=0x32, opened=True, down=False, data=b"\x04\x18\x00", words=[])
 @given(
-    st.sampled_from(FUNCTIONS),
-    st.booleans(),
-    st.booleans(),
-    st.one_of(st.binary(max_size=80), st.lists(st.sampled_from(PARTS), max_size=80).map(bytes)),
-    st.lists(st.sampled_from(WORDS), max_size=30),
+    func=st.sampled_from(FUNCTIONS),
+    opened=st.booleans(),
+    down=st.booleans(),
+    data=st.one_of(st.binary(max_size=80), st.lists(st.sampled_from(PARTS), max_size=80).map(bytes)),
+    words=st.lists(st.sampled_from(WORDS), max_size=30),
 )
 def test_whatever_a_body_holds_it_is_read_explained_and_answered_without_a_fault_of_ours(
     func: int,

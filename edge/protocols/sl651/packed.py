@@ -181,9 +181,11 @@ class Reader:
             end = len(self._data)
         return self._put(pos, ident, definition, end, slots(self._data[pos + 2 : end], width), el.SLOT_US)
 
-    def _series(self, pos: int, definition: int) -> int | None:
+    def _series(self, pos: int, definition: int) -> int | None:  # noqa: C901 -- it may end at every step
         """A time step, one identifier, and its values to the end of the group (6.6.4.4, table C.3)."""
         begin = pos + 2 + (definition >> 3)
+        if begin > len(self._data):
+            return self._short(pos, begin)
         text = self._digits[2 * pos + 4 : 2 * begin]
         if definition >> 3 != 3 or not text.isdecimal():  # noqa: PLR2004 -- d h m
             self._trouble("step-invalid", f"time step {text} cannot be read")
