@@ -416,6 +416,7 @@ FUNCTIONS = [*range(0x2F, 0x3B), *range(0x40, 0x52), 0xE1, 0x05]
 
 @settings(max_examples=300)
 @example(func=0x32, opened=True, down=False, data=b"\x04\x18\x00", words=[])
+@example(func=0x32, opened=True, down=False, data=b"\x04\x18\x00\x00\x05", words=[])
 @given(
     func=st.sampled_from(FUNCTIONS),
     opened=st.booleans(),

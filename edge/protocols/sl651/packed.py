@@ -196,7 +196,8 @@ class Reader:
         pos = begin
         head = self._data[begin : begin + 3]
         if len(head) < 2:  # noqa: PLR2004
-            return self._short(pos, begin + 2)
+            self._trouble("cut-short", "a time step without an element")
+            return None
         ident, definition, begin = head[0], head[1], begin + 2
         if ident == el.EXTENDED and len(head) == 3:  # noqa: PLR2004
             ident, definition, begin = ident << 8 | head[1], head[2], begin + 1
@@ -237,10 +238,8 @@ class Reader:
         return end
 
     def _short(self, pos: int, end: int) -> int | None:
-        left = len(self._data) - pos
-        self._trouble(
-            "cut-short", f"element {self._data[pos]:02X} wants {end - pos} bytes where {left} are left"
-        )
+        element, left = self._digits[2 * pos : 2 * pos + 2].upper(), len(self._data) - pos
+        self._trouble("cut-short", f"element {element} wants {end - pos} bytes where {left} are left")
         return None  # nothing behind it can be told
 
     def _trouble(self, code: str, text: str) -> None:
