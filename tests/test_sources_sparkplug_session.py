@@ -557,7 +557,7 @@ def test_what_is_held_at_a_death_belongs_to_the_session_that_ends() -> None:
     field = started()
     field.level(30.0, 3)
     said = field.send("NDEATH", ndeath(0))
-    assert [(name, value) for one in said for name, _, value, _ in one.samples][0] == ("level", 30.0)
+    assert next((name, value) for one in said for name, _, value, _ in one.samples) == ("level", 30.0)
     assert values(said)[f"{NODE}:online"] == 0
     assert field.source._held == 0
 
