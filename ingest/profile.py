@@ -15,6 +15,7 @@ from ingest.checks import Checks, Strict
 SHIPPED = Path(__file__).parent / "profiles"
 IDENTIFIER = r"^[a-z0-9][a-z0-9-]{0,63}$"
 
+Label = Annotated[str, Field(pattern=r"^[^*]{0,64}(\*[^*]{0,64}){0,3}$", min_length=3)]
 Key = Annotated[str, Field(pattern=IDENTIFIER)]
 
 
@@ -75,7 +76,9 @@ EDGE_METRICS = {
         unit="1", quantity="accepted batches that the edge journal has lost", interval_s=60
     ),
     "edge-dropped": Metric(unit="1", quantity="readings dropped because the journal was full", interval_s=60),
-    "edge-rejected": Metric(unit="1", quantity="frames that the edge's drivers could not take", interval_s=60),
+    "edge-rejected": Metric(
+        unit="1", quantity="frames that the edge's drivers could not take", interval_s=60
+    ),
     "edge-suppressed": Metric(
         unit="1", quantity="readings that report by exception has held back", interval_s=60
     ),
@@ -103,6 +106,8 @@ class Profile(Strict):
     metrics: dict[Key, Metric]
     derived: dict[Key, DerivedMetric] = Field(default_factory=dict)
     quota: Allowance | None = None
+    # What stands on the labels of such devices, * for anything and ? for one character; see ingest/label.py.
+    labels: Annotated[list[Label], Field(max_length=50)] = Field(default_factory=list)
     codec: str | None = None  # how the bytes of its LoRaWAN uplinks are read
 
     @property

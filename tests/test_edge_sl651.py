@@ -237,3 +237,22 @@ def test_unknown_functions_are_told_and_read_only_where_they_look_like_reports()
 def test_a_frame_to_a_station_that_comes_back_is_no_reading() -> None:
     heard = hear(hexframe(report("38121208"), down=True, end=5))
     assert (heard.samples, heard.reply, codes(heard)) == ([], b"", ["direction"])
+
+
+def test_a_series_without_a_time_is_dropped_and_told() -> None:
+    body = bytes.fromhex(f"0009260701050137F1F1{RTU}48F0F026AA01050004180001003923" + "00001000" * 3)
+    heard = hear(hexframe(body, func=0x31))
+    assert (heard.samples, codes(heard)) == ([], ["time-invalid", "series-dropped"])
+
+
+def test_a_value_of_a_series_that_cannot_be_read_is_left_out_of_it() -> None:
+    heard = hear(hexframe(report("041800001039230000100000A0100000003000"), func=0x31))
+    minutes = [(at - us("2026-07-01T05:00:00+08:00")) // 60_000_000 for _, at, _ in heard.samples]
+    assert (minutes, [each[2] for each in heard.samples]) == ([0, 20], [1.0, 3.0])
+    assert codes(heard) == ["digits-invalid"]
+
+
+def test_what_is_odd_about_one_message_is_bounded() -> None:
+    heard = hear(hexframe(report("2008AA" * 1000)))
+    assert len(heard.notes) == 41
+    assert heard.notes[-1].text == "960 more of one message"

@@ -72,9 +72,18 @@ def test_more_to_follow_is_answered_with_go_on() -> None:
 def test_an_order_that_changes_the_station_is_never_confirmed(func: int) -> None:
     raw = hexframe(bytes.fromhex(f"0009{SENT}F1F1{RTU}03100000"), func=func)
     assert Sl651().hear(raw, ARRIVED_US).reply == b""
-    assert (
-        Sl651().hear(hexframe(bytes.fromhex(f"0009{SENT}F1F1{RTU}"), func=0x51), ARRIVED_US).reply
-    )  # the control
+    control = hexframe(bytes.fromhex(f"0009{SENT}F1F1{RTU}03100000"), func=0x41)
+    assert Sl651().hear(control, ARRIVED_US).reply
+
+
+def test_an_answer_is_confirmed_where_it_was_asked_for_and_not_for_ever() -> None:
+    answer = hexframe(bytes.fromhex(f"0009{SENT}F1F1{RTU}"), func=0x51)
+    link = Sl651()
+    assert link.hear(answer, ARRIVED_US).reply == b""
+    link.hear(hexframe(report("38121208")), ARRIVED_US)
+    link.ask(RTU, 0x51)
+    assert link.tick(ARRIVED_US).reply
+    assert [bool(link.hear(answer, ARRIVED_US).reply) for _ in range(5)] == [True] * 3 + [False] * 2
 
 
 def test_a_message_sent_again_is_acknowledged_again_and_says_the_same() -> None:
@@ -181,7 +190,7 @@ def test_a_message_of_one_packet_is_taken_and_told() -> None:
 
 def test_unfinished_messages_are_bounded_in_number_and_in_bytes() -> None:
     packets = Packets()
-    template = Splitter().feed(hexframe(b"\0" * 4092, number=1, total=2000))[0]
+    template = Splitter().feed(hexframe(b"\0" * 4092, number=1, total=2000, func=0x36))[0]
     assert isinstance(template, Frame)
     dropped = 0
     for station in range(40):
@@ -191,6 +200,15 @@ def test_unfinished_messages_are_bounded_in_number_and_in_bytes() -> None:
             assert packets.size <= BYTES_LIMIT
             assert len(packets._open) <= MESSAGES_LIMIT
     assert dropped > 10
+
+
+def test_a_report_in_packets_that_is_too_long_is_given_up_and_a_picture_as_long_is_not() -> None:
+    for func, given_up in ((0x31, 1), (0x36, 0)):
+        link, said = Sl651(), []
+        for number in range(1, 18):
+            raw = hexframe(b"\0" * 4092, number=number, total=40, func=func)
+            said += codes(link.hear(raw, ARRIVED_US))
+        assert said.count("message-incomplete") == given_up
 
 
 def test_a_clock_that_is_off_is_set_and_one_that_is_right_is_not() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from test_ingest_batch import ALONE, NOW, Hub
 from typer.testing import CliRunner
 
-from cityhub.cli import app
+from cityhub.cli import built
 from edge.wire import Malformed
 from ingest.foreign import Foreign
 from ingest.message import Message
@@ -123,9 +123,11 @@ def test_nothing_is_kept_by_which_somebody_could_be_found(payload: bytes) -> Non
     assert b"Ann Lee" in payload
     for trace in (b"Ann", b"B12345", b"q3kd8a", b"face", b"box", b"thumbnail", b"plate"):
         assert trace not in kept
-    assert (
-        Frigate().kept("frigate/events", b'{"sub_label": "Ann Lee"') == b""
-    )  # of what cannot be read: nothing
+    unread = Frigate().kept("frigate/events", b'{"sub_label": "Ann Lee"')
+    assert unread.startswith(b"not kept: not JSON")
+    assert b"Ann" not in unread
+    with pytest.raises(Malformed):  # it stays a dead letter
+        read("frigate/events", unread)
     assert Frigate().kept("frigate/gate/person", b"3") == b"3"
 
 
@@ -247,7 +249,7 @@ def test_messages_of_the_documentation_are_understood() -> None:
     for vector in json.loads(path.read_text()):
         given_ = vector["input"]
         line = json.dumps({"topic": vector["topic"], "payload": given_})
-        result = CliRunner().invoke(app, ["decode", "frigate", line])
+        result = CliRunner().invoke(built("decode"), ["decode", "frigate", line])
         assert result.exit_code == 0, vector["name"]
         assert "John" not in result.stdout
         if vector["name"] == "frigate.events.0":

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from sparkplug_wire import TYPES, chunk, metric, nbirth, ndeath, payload, properties, template, whole
 from typer.testing import CliRunner
 
-from cityhub.cli import app
+from cityhub.cli import built
 from edge.wire import Malformed
 from ingest.limits import SIZE_LIMIT
 from ingest.sources.sparkplug import names, values
@@ -464,7 +464,7 @@ def test_the_same_messages_over_and_over_leave_nothing_behind() -> None:
 
 
 def command(*arguments: str) -> list[dict[str, Any]]:
-    result = CliRunner().invoke(app, ["decode", "sparkplug", *arguments])
+    result = CliRunner().invoke(built("decode"), ["decode", "sparkplug", *arguments])
     return [{"exit": result.exit_code}, *(json.loads(line) for line in result.stdout.splitlines())]
 
 

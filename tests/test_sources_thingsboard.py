@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from cityhub.cli import app
+from cityhub.cli import built
 from edge.wire import READINGS_LIMIT, Malformed
 from ingest.sources.explain import thingsboard
 from ingest.sources.said import Said
@@ -179,4 +179,4 @@ def test_messages_of_thingsboards_own_tests_are_understood() -> None:
         line = json.dumps({"topic": vector.get("topic", GATEWAY).replace("v1/devices", "tb/d/v1/devices"),
                            "payload": vector["input"]})  # fmt: skip
         if vector["name"] != "tb.number":
-            assert CliRunner().invoke(app, ["decode", "thingsboard", line]).exit_code == 0
+            assert CliRunner().invoke(built("decode"), ["decode", "thingsboard", line]).exit_code == 0

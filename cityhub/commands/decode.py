@@ -28,8 +28,10 @@ FORMATS = {
     "modbus": "edge.protocols.modbus.explain:explain",
     "hj212": "edge.protocols.hj212.explain:explain",
     "sl427": "edge.protocols.sl427.explain:explain",
+    "sdi12": "edge.protocols.sdi12.explain:explain",
     "thingsboard": "ingest.sources.explain:thingsboard",
     "frigate": "ingest.sources.explain:frigate",
+    "onvif": "ingest.sources.explain:onvif",
 }
 """Where each format is explained; loaded when it is asked for, so that a gateway can decode without the hub's parts."""
 

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cityhub.commands import enrol, life, order
+from cityhub.commands import enrol, life, onboarding, order
 from cityhub.commands.enrol import import_devices
 from cityhub.commands.options import Config, connect, settings
 from cityhub.settings import OperatorError
@@ -26,6 +26,8 @@ app = typer.Typer(
 )
 out = Console(highlight=False, markup=False)
 
+for command in (onboarding.new, onboarding.token, onboarding.watch, onboarding.accept, onboarding.revoke):
+    app.command()(command)
 app.command("import")(enrol.import_)
 app.command("imports")(enrol.imports)
 app.command("undo")(enrol.undo)

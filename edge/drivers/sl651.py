@@ -16,6 +16,7 @@ from edge.protocols.sl651.samples import STATIONS_KEPT, Collector, Picture
 
 RESENDS_KEPT = 256
 ORDERS_LIMIT = 32
+ANSWERS_LIMIT = 3  # to one question: a station says a thing twice more, and some answer a confirmation too
 SILENCE_US = 30_000_000  # after which half a frame will not be finished
 NOISE_LIMIT = 64 << 10  # bytes without a frame: whoever this is, it is no station
 ADDRESS = re.compile(r"[0-9A-Fa-f]{10}")
@@ -63,6 +64,7 @@ class Sl651:
         self._seen: OrderedDict[tuple[str, int, int, str], int] = OrderedDict()  # arrival of messages
         self._orders: deque[tuple[str, int, bytes]] = deque()
         self._clock_set: dict[str, int] = {}
+        self._asked: dict[tuple[str, int], int] = {}  # answers that are still to be confirmed
         self._last_us = self._asked_us = 0
 
     def device(self, rtu: str) -> str:
@@ -163,6 +165,8 @@ class Sl651:
         if len(self._heard) > STATIONS_KEPT:
             gone, _ = self._heard.popitem(last=False)
             self._clock_set.pop(gone, None)
+            for func in fn.ASKED:
+                self._asked.pop((gone, func), None)
 
     def _outcome(self, outcome: Outcome, now_us: int, heard: Heard) -> None:
         if outcome.whole is not None and outcome.frame:
@@ -215,7 +219,10 @@ class Sl651:
         func = frame.func
         if self._ending is None:
             return
-        if func in fn.CONFIRMED or func < fn.HEARTBEAT or func > fn.EVENTS + 1:
+        asked = self._asked.get((frame.rtu, func), 0)
+        if func in fn.REPORTED or func not in fn.FUNCTIONS or asked:
+            if asked:
+                self._asked[frame.rtu, func] = asked - 1
             ending = self._ending
             if frame.end == ETB and not frame.total:
                 ending = ACK  # more follows
@@ -249,6 +256,7 @@ class Sl651:
                     Note(self.device(rtu), "not-asked", f"{func:02X}: the station was not heard here")
                 )
             else:
+                self._asked[rtu, func] = ANSWERS_LIMIT
                 heard.reply += orders.ask(to, func, now_us, parameters)
 
 

@@ -11,6 +11,7 @@ from edge.wire import Malformed
 from ingest.sources import document, naming, thingsboard_types
 from ingest.sources.chirpstack import MEASURABLE, ChirpStack
 from ingest.sources.frigate import Frigate
+from ingest.sources.onvif import Onvif, split
 from ingest.sources.said import Said
 from ingest.sources.shown import Explained, lines, readings, when
 from ingest.sources.thingsboard import GATEWAY, SILENT, ThingsBoard, entries_of
@@ -139,3 +140,30 @@ def _frigate(topic: str, payload: bytes, line: Explained) -> Explained:
     body = document.parse(payload) if payload[:1] == b"{" else {}
     told = [{"name": name, "value": body[name]} for name in ("type", "severity") if name in body]
     return {**found, "understood": told, "notes": ["known, and nothing of it is counted"]}
+
+
+def onvif(raw: bytes) -> Iterator[Explained]:
+    """Events and metadata of ONVIF cameras; a sensor's metadata and events do not tell their topic by themselves."""
+    return lines("onvif", raw, _onvif_topic, _onvif)
+
+
+def _onvif_topic(found: Any) -> str:
+    if isinstance(found, dict) and {"Frame", "VideoAnalytics", "MetadataStream"} & found.keys():
+        return "-/onvif-mj/VideoAnalytics/-/-"
+    return ""
+
+
+def _onvif(topic: str, payload: bytes, line: Explained) -> Explained:
+    del line
+    source = Onvif()
+    found = readings(source.read(topic, payload, now_us()))
+    at = split(topic)
+    body = document.parse(payload) if payload else {}
+    parts = {name: body[name] for name in ("UtcTime", "Source", "Data") if name in body}
+    notes = []
+    if not payload:
+        notes = ["a retained property was deleted"]
+    elif not found["understood"] and not found["not_understood"]:
+        notes = ["known, and nothing of it is measured"]
+        found["understood"] = [{"name": name, "value": value} for name, value in parts.items()]
+    return {"camera": at and at.prefix, "path": at and at.path, **parts, **found, "notes": notes}

@@ -75,8 +75,8 @@ class Frigate:
             return payload
         try:
             event = document.parse_object(payload)
-        except Malformed:
-            return b""
+        except Malformed as error:
+            return document.not_kept(error)
         sides = {
             side: {key: found[key] for key in KEPT if key in found} | {"mark": _mark(found)}
             for side in ("before", "after")

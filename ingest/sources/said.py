@@ -40,4 +40,7 @@ class Discreet(Protocol):
     """A source whose messages hold more than may be stored: cameras that recognise faces and number plates."""
 
     def kept(self, topic: str, payload: bytes) -> bytes:
-        """What of a message may be stored, all that `read` needs among it; nothing of what cannot be read."""
+        """What of a message may be stored, all that `read` needs among it.
+
+        Of what cannot be read: why, which cannot be read either.
+        """

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from edge.protocols.sl651.frame import Frame
+from edge.protocols.sl651.functions import PICTURE
 
-BYTES_LIMIT = 4 << 20  # of all messages of a link together
+BYTES_LIMIT = 1 << 20  # of all messages of a link together: 4,095 packets of 256 bytes
+REPORT_LIMIT = 64 << 10  # of one that is no picture: a month of readings five minutes apart
 MESSAGES_LIMIT = 8  # of a link at once
 PATIENCE_US = 15_000_000  # silence after which a packet is asked for again
 ASKED_LIMIT = 3  # times for one packet: a station sends each at most twice more (6.3.1.2)
@@ -75,6 +77,8 @@ class Packets:
         message.size += len(frame.body) - len(message.parts.get(frame.number, b""))
         message.parts[frame.number] = frame.body
         message.heard_us = now_us
+        if message.size > REPORT_LIMIT and frame.func != PICTURE:
+            return [self._give_up(key, f"more than {REPORT_LIMIT} bytes and no picture")]
         if len(message.parts) == frame.total:
             del self._open[key]
             self._done[key] = _serial(message)
