@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from cityhub.cli import app
+from cityhub.cli import built
 from edge.wire import Malformed
 from ingest import profile
 from ingest.foreign import Foreign
@@ -267,7 +267,7 @@ def test_messages_of_the_standard_are_understood() -> None:
             continue
         body = vector["input"]
         line = json.dumps({"topic": vector["topic"], "payload": body})
-        result = CliRunner().invoke(app, ["decode", "onvif", line])
+        result = CliRunner().invoke(built("decode"), ["decode", "onvif", line])
         assert result.exit_code == 0, vector["name"]
         [entry] = json.loads(result.stdout)["understood"]
         data = body.get("Data") or body.get("SensorData")
