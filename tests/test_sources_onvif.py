@@ -257,6 +257,15 @@ def test_no_message_breaks_the_reader(topic: str, body: Any) -> None:
             continue
 
 
+def test_an_event_without_its_topic_shows_its_values() -> None:
+    result = CliRunner().invoke(
+        built("decode"), ["decode", "onvif", event({"Count": "12"}, Rule="in").decode()]
+    )
+    shown = json.loads(result.stdout)
+    assert shown["understood"] == [{"name": "Count", "value": 12.0}]
+    assert shown["notes"][0].startswith("the payload alone does not tell its topic")
+
+
 def test_messages_of_the_standard_are_understood() -> None:
     path = SHARED / "onvif_mqtt.json"
     if not path.exists():
