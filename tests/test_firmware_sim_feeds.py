@@ -64,9 +64,9 @@ def test_an_onvif_message_is_the_printed_one() -> None:
 
 
 def test_a_counter_is_a_retained_property() -> None:
-    made = cameras.onvif_count("Gate/east", "out-total", 17, NOW)
+    made = cameras.onvif_count("Gate/east", "out", 17, NOW)
     assert made.retain
-    assert made.topic == "Gate/east/onvif-ej/RuleEngine/CountAggregation/Counter/&1/1/out-total"
+    assert made.topic == "Gate/east/onvif-ej/RuleEngine/CountAggregation/Counter/&1/1/out"
     assert json.loads(made.payload)["Data"] == {"Count": 17}
 
 
