@@ -185,6 +185,8 @@ class Rule(Limits):
     applies_to: Selector
     unit: str | None = None
     """UCUM; a series in another unit is not judged."""
+    datum: Name | None = None
+    """What levels are counted from, as the registry names it; a series that counts from anything else is not judged."""
     between: Scales | None = None
     """By device, the values that stand for 0 and 1: every limit is then a share of the way from one to the other."""
     single: Annotated[dict[Name, Own], Field(alias="for")] = {}
@@ -230,6 +232,14 @@ class Rule(Limits):
     def speaks_of_unit(self, unit: str) -> bool:
         """Whether the limits mean something for values in this unit; "" is not known."""
         return self.of == "anomaly" or self.unit is None or unit in {"", self.unit}
+
+    def refuses(self, unit: str, datum: str) -> str:
+        """Why the limits mean nothing for a series in this unit and datum ("": not known); "" where they do."""
+        if not self.speaks_of_unit(unit):
+            return f"measured in {unit}, the rule speaks of {self.unit}"
+        if self.of == "value" and self.datum is not None and self.datum != datum:
+            return f"its zero is {datum or 'of a datum that nobody has said'}, the rule's limits are in {self.datum}"
+        return ""
 
 
 class NoData(Strict):

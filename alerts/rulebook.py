@@ -68,6 +68,7 @@ class Subject:
     device: str
     zones: frozenset[str] = frozenset()
     unit: str = ""
+    datum: str = ""  # what its readings count from; "" is not known
 
 
 def load(*folders: Path) -> list[AnyVersion]:

@@ -48,10 +48,10 @@ class Watches:
         self._trail_count = self._repeat_count = 0
 
     def add(self, subject: Subject) -> list[Version]:
-        """Bind the rules that apply to a series that is new here; returns those that do not judge its unit."""
+        """Bind the rules that apply to a series that is new here; returns those that refuse its unit or datum."""
         self.reach(subject.slot)
         versions = applying(self.versions, subject)
-        foreign = [version for version in versions if not version.rule.speaks_of_unit(subject.unit)]
+        foreign = [version for version in versions if version.rule.refuses(subject.unit, subject.datum)]
         judging = [version for version in versions if version not in foreign]
         for version in judging:
             self.bind(self.versions.index(version), subject)

@@ -9,6 +9,7 @@ import structlog
 from fastapi import Depends, FastAPI
 
 from api import (
+    acceptance,
     access,
     alarms,
     devices,
@@ -19,6 +20,7 @@ from api import (
     lineage,
     load,
     meter,
+    onboarding,
     problems,
     readings,
     series,
@@ -30,6 +32,7 @@ from api import (
     zones,
 )
 from api.database import pool_of
+from api.deeds import Deeds
 from api.feed import Feed
 from api.guard import Guard
 from api.meter import Meter
@@ -38,10 +41,12 @@ from api.site import Console
 
 log = structlog.get_logger(__name__)
 
-PUBLIC = (session.public, status.public, meter.public)
+PUBLIC = (session.public, status.public, meter.public, onboarding.public)
 PROTECTED = (
     session.router,
     tokens.router,
+    onboarding.router,
+    acceptance.router,
     devices.router,
     events.router,
     series.router,
@@ -59,10 +64,18 @@ PROTECTED = (
 )
 
 
-def build(database_url: str, *, secure: bool = False, static: Path | None = None) -> FastAPI:
+def build(
+    database_url: str,
+    *,
+    secure: bool = False,
+    static: Path | None = None,
+    devices_at: str = "",
+    public_url: str = "",
+) -> FastAPI:
     """Make the application; it connects when it starts, and starts without a database too.
 
-    `secure` says that browsers reach it by TLS: cookies and answers then insist on it.
+    `secure` says that browsers reach it by TLS: cookies and answers then insist on it. `devices_at` is the broker's
+    address for devices (`mqtt://host:port`), `public_url` that of this application as others reach it.
     """
     app = FastAPI(
         title="CityHub",
@@ -75,6 +88,8 @@ def build(database_url: str, *, secure: bool = False, static: Path | None = None
     app.state.secure = secure
     app.state.meter = Meter()
     app.state.desk = session.Desk()
+    app.state.deeds = Deeds(database_url)
+    app.state.site = onboarding.Site(devices_at, public_url)
     app.state.pool = pool_of(database_url)
     app.state.feed = Feed(database_url, app.state.pool)
     app.state.pulse = Pulse(app.state.feed, app.state.pool)

@@ -6,13 +6,17 @@ Synchronous, for the command line and for a thread of the API. None of it is tol
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
 import psycopg
 
 from api.access import digest
+from geo.locate import Locator
+from geo.table import polygons
 from governance import audit
 from ingest import credentials, enrolment
 from ingest.credentials import Issued
@@ -68,6 +72,12 @@ def register(
         if reach is not None and (owner is None or owner[0] != reach):
             raise EnrollingError("devices are registered in the own department only", "", "department")
         enrolment.enrol(connection, [entry])
+        fresh = cursor.execute("select id from device where key = %s", (entry.key,)).fetchone()
+        if fresh is None:
+            raise RuntimeError("a device that was enrolled and is not there")
+        step(cursor, actor, fresh[0], "installed", "registered on the spot")
+        if entry.lon is not None and entry.lat is not None:
+            _place(cursor, fresh[0], entry.lon, entry.lat)
         audit.record(
             cursor, actor, "device.new", entry.key, "done",
             {"department": entry.department, "profile": entry.profile, "gateway": entry.gateway},
@@ -145,6 +155,55 @@ def revoke(
         )
         gone = credentials.revoke(connection, device)
         audit.record(cursor, actor, "credential.revoke", device, "done", {"revoked": len(gone)})
+    return gone
+
+
+def step(cursor: psycopg.Cursor[Any], actor: str, device_id: int, state: str, because: str) -> None:
+    """Set a device's step of life, where the registry knows steps; its history says who and why."""
+    known = cursor.execute(
+        "select 1 from information_schema.columns where table_name = 'device' and column_name = 'state'"
+    ).fetchone()
+    if known is not None:
+        cursor.execute(
+            "select set_config('cityhub.who', %s, true), set_config('cityhub.because', %s, true)",
+            (actor, because),
+        )
+        cursor.execute("update device set state = %s where id = %s", (state, device_id))
+        cursor.execute("select pg_notify('cityhub_registry', '')")
+
+
+def _place(cursor: psycopg.Cursor[Any], device_id: int, lon: float, lat: float) -> None:
+    """Put one new device into the zones that it stands in."""
+    zone_ids, shapes = polygons(cursor)
+    if shapes:
+        _, found = Locator(shapes).locate(np.array([lon]), np.array([lat]))  # type: ignore[arg-type]  # the table holds polygons
+        cursor.executemany(
+            "insert into device_zone (device_id, zone_id) values (%s, %s)",
+            [(device_id, zone_ids[place]) for place in found],
+        )
+
+
+def issue_source(
+    connection: psycopg.Connection[Any],
+    actor: str,
+    name: str,
+    department: str,
+    writes: Sequence[str],
+    reads: Sequence[str],
+) -> Issued:
+    """Make a credential for a platform with topics of its own."""
+    with connection.transaction(), connection.cursor() as cursor:
+        issued = credentials.issue_source(connection, name, department, writes, reads, actor)
+        detail = {"department": department, "writes": " ".join(writes), "reads": " ".join(reads)}
+        audit.record(cursor, actor, "source.issue", name, "done", detail)
+    return issued
+
+
+def revoke_source(connection: psycopg.Connection[Any], actor: str, name: str) -> list[int]:
+    """Take a platform's credential back."""
+    with connection.transaction(), connection.cursor() as cursor:
+        gone = credentials.revoke_source(connection, name)
+        audit.record(cursor, actor, "source.revoke", name, "done", {"revoked": len(gone)})
     return gone
 
 

@@ -29,11 +29,16 @@ AHEAD = timedelta(minutes=5)
 
 
 class Source(BaseModel):
-    """The series of which a derived one is computed: value = gain * value of the source."""
+    """The series of which a derived one is computed.
+
+    Over `zone-area`: value = gain * value of the source. Over `counter`: value is what the source has grown by since its
+    reading before, and `value` here where it stands.
+    """
 
     series: int
     metric: str
     gain: float
+    over: str | None  # null: the profile no longer derives it
     value: Number
 
 
@@ -86,6 +91,7 @@ async def lineage(
             series=reading["derived_from"],
             metric=reading["carried_metric"],
             gain=reading["gain"],
+            over=reading["over"],
             value=reading["carried_value"],
         )
     return Lineage(**{**reading, "source": source, "messages": messages, "complete": complete})
@@ -98,6 +104,7 @@ async def _reading(
     found = await connection.execute(
         """
         select s.id as series, d.key as device, s.metric, s.unit, r.time, r.value, r.flag, s.derived_from, s.gain,
+               (select body -> 'derived' -> s.metric ->> 'over' from profile where key = d.profile) as over,
                d.id as device_id, d.gateway_id, coalesce(o.metric, s.metric) as carried_metric,
                case when o.id is null then r.value else q.value end as carried_value
         from series s

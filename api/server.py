@@ -109,6 +109,8 @@ def serve(
     *,
     secure: bool = False,
     static: Path | None = None,
+    devices_at: str = "",
+    public_url: str = "",
     ready: Callable[[str], None] | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; `ready` gets the address once requests are answered.
@@ -119,5 +121,7 @@ def serve(
     with listener:
         shown = f"[{host}]" if ":" in host else host
         url = f"http://{shown}:{listener.getsockname()[1]}"
-        app = build(database_url, secure=secure, static=static)
+        app = build(
+            database_url, secure=secure, static=static, devices_at=devices_at, public_url=public_url or url
+        )
         Server(app, (lambda: ready(url)) if ready is not None else None).run(sockets=[listener])

@@ -52,7 +52,19 @@ COMMANDS = (
         "decode:decode",
         "Decode what came over the wire and print what was understood, what was not, and why.",
     ),
-    Command("device", "device:app", "Devices: import, neighbours, list, show, retire, command."),
+    Command(
+        "device",
+        "device:app",
+        "Devices: import and undo, neighbours, list, show, the steps of their life, commands to them.",
+    ),
+    Command(
+        "source",
+        "onboarding:source",
+        "Platforms with topics of their own (ChirpStack, cameras): their credentials.",
+    ),
+    Command(
+        "broker", "broker:app", "A broker of the city's own: export, and keep up to date, who may enter."
+    ),
     Command("zone", "zone:app", "Zones: import and check GeoJSON."),
     Command("rule", "rule:app", "Rules: check them, try them on the past, prove what they did."),
     Command(

@@ -28,6 +28,7 @@ from ingest import checkpoint, held, posted, quota, report, store
 from ingest.assemble import Assembler
 from ingest.batch import Batch, Seen
 from ingest.clock import Clocks
+from ingest.counters import Counters
 from ingest.dirty import Marks
 from ingest.foreign import Foreign
 from ingest.health import Health
@@ -83,6 +84,7 @@ class Hub:
         self._beaten: tuple[float, int] = (time.monotonic(), 0)
         self._newest_us = 0
         self._registry, self._newest = Registry(self._look_again), Newest()
+        self._counters = Counters()
         self._kernels = Kernels(self._registry, self._newest, rulebook.load(*plan.rule_folders), plan.days)
         self._session = Session(plan.database_url, stopping, REGISTRY_CHANNEL)
         foreign = Foreign(self._registry, [SOURCES[name](self._registry) for name in plan.sources])
@@ -91,7 +93,14 @@ class Hub:
         self._slots = Slots(self._registry, self._create)
         self._clocks, self._quotas = Clocks(), Quotas(plan.device_quota, plan.department_quota)
         self._assembler = Assembler(
-            self._registry, self._slots, self._quotas, self._newest, self._clocks, self._ask, foreign
+            self._registry,
+            self._slots,
+            self._quotas,
+            self._newest,
+            self._clocks,
+            self._ask,
+            foreign,
+            self._counters,
         )
         self._health = Health(self._inbox, self._quotas, self._registry)
         self._latest, self._marks = Latest(), Marks()
@@ -261,6 +270,8 @@ class Hub:
     def _refresh(self) -> None:
         first, before = not self._registry.devices, self._registry.unwatched
         self._meet(self._session.run(self._registry.refresh))
+        if underived := self._registry.underived():
+            self._create(underived)
         if not first and self._registry.unwatched != before:
             self._excuse()
         stated = {
@@ -281,6 +292,7 @@ class Hub:
 
     def _meet(self, fresh: list[Series]) -> None:
         self._session.run(lambda connection: self._kernels.meet(connection, fresh))
+        self._session.run(lambda connection: self._counters.meet(connection, self._registry, fresh))
 
     def _resume(self) -> None:
         """Take up where the last run's commits ended: load the checkpoint, feed what was stored after it."""

@@ -15,15 +15,15 @@ from alerts.watch import Watches
 from edge.reading import READING, Rows
 from ingest.profile import Profile
 from ingest.records import from_us
-from ingest.registry import Series
+from ingest.registry import VERTICAL, Series
+from ingest.vertical import is_height
 
 
-def subject_of(series: Series, zones: frozenset[str]) -> Subject:
-    """A series as rules see it."""
-    device = series.device
-    return Subject(
-        series.id, series.metric, device.profile, device.department, device.key, zones, series.measured.unit
-    )
+def subject_of(series: Series, zones: frozenset[str], datum: str = "") -> Subject:
+    """A series as rules see it; `datum`: what the levels of its device count from."""
+    device, unit = series.device, series.measured.unit
+    of = datum if is_height(series.metric, unit) else ""
+    return Subject(series.id, series.metric, device.profile, device.department, device.key, zones, unit, of)
 
 
 def zones_of(connection: psycopg.Connection, series: list[int]) -> dict[int, frozenset[str]]:
@@ -43,14 +43,23 @@ def zones_of(connection: psycopg.Connection, series: list[int]) -> dict[int, fro
 def subjects(connection: psycopg.Connection) -> list[Subject]:
     """Every series of devices in service, as rules see it."""
     rows = connection.execute(
-        """select series.id, metric, profile, department.key, device.key, unit
+        f"""select series.id, metric, profile, department.key, device.key, unit, {VERTICAL}
            from series join device on device.id = device_id join department on department.id = department_id
-           where retired_at is null order by device.key, metric"""
+           where retired_at is null order by device.key, metric"""  # noqa: S608 -- our own expression
     ).fetchall()
     zones = zones_of(connection, [row[0] for row in rows])
     return [
-        Subject(slot, metric, kind, department, device, zones.get(slot, frozenset()), unit)
-        for slot, metric, kind, department, device, unit in rows
+        Subject(
+            slot,
+            metric,
+            kind,
+            department,
+            device,
+            zones.get(slot, frozenset()),
+            unit,
+            datum if is_height(metric, unit) else "",
+        )
+        for slot, metric, kind, department, device, unit, datum in rows
     ]
 
 
@@ -61,13 +70,22 @@ def registered(connection: psycopg.Connection) -> list[Subject]:
         for key, body in connection.execute("select key, body from profile").fetchall()
     }
     return [
-        Subject(0, metric, kind, department, device, frozenset(zones), measured.unit)
-        for kind, department, device, zones in connection.execute(
-            """select profile, department.key, device.key,
+        Subject(
+            0,
+            metric,
+            kind,
+            department,
+            device,
+            frozenset(zones),
+            measured.unit,
+            datum if is_height(metric, measured.unit) else "",
+        )
+        for kind, department, device, datum, zones in connection.execute(
+            f"""select profile, department.key, device.key, {VERTICAL},
                       array(select zone.key from zone where zone.id = device.zone_id or zone.id in
                             (select zone_id from device_zone where device_id = device.id))
                from device join department on department.id = department_id
-               where retired_at is null order by device.key"""
+               where retired_at is null order by device.key"""  # noqa: S608 -- our own expression
         ).fetchall()
         for metric, measured in kinds[kind].all_metrics.items()
     ]

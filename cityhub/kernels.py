@@ -56,16 +56,18 @@ class Kernels:
         self._observers.register(connection, profiles)
         for series in fresh:
             self._newest.reach(series.id)
-            subject = subject_of(series, zones.get(series.id, frozenset()))
+            datum = self._registry.vertical.get(series.device.id, "")
+            subject = subject_of(series, zones.get(series.id, frozenset()), datum)
             self._observers.add(series, subject)
             for version in [*self._watches.add(subject), *self._unusual.add(subject)]:
+                other = "datum" if version.rule.speaks_of_unit(subject.unit) else "unit"
+                event = f"rule does not judge a series: its limits are in another {other}"
                 log.warning(
-                    "rule does not judge a series: its limits are in another unit",
+                    event,
+                    because=version.rule.refuses(subject.unit, subject.datum),
                     rule=version.rule.rule,
                     device=series.device.key,
                     metric=series.metric,
-                    rule_unit=version.rule.unit,
-                    series_unit=series.measured.unit,
                 )
         screen(self._quality, self._registry, fresh)
         # Neighbours may be named before their series are there, or long after.

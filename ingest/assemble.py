@@ -18,6 +18,7 @@ from ingest.batch import (
     bury_beyond_quota,
 )
 from ingest.clock import Clocks
+from ingest.counters import Counters
 from ingest.foreign import Foreign
 from ingest.judge import Judge
 from ingest.message import OURS, TELEMETRY, TOPIC, Message
@@ -43,10 +44,11 @@ class Assembler:
         clocks: Clocks,
         ask: Callable[[Rows], Seen],
         foreign: Foreign,
+        counters: Counters,
     ) -> None:
         self._registry, self._slots, self._quotas, self._foreign = registry, slots, quotas, foreign
         self._reader = Reader(registry, slots, foreign)
-        self._judge = Judge(registry, newest, clocks, ask)
+        self._judge = Judge(registry, newest, clocks, ask, counters)
         self._devices: dict[str, Device] = {}
         self._by_topic: dict[str, Device] = {}
 
@@ -55,6 +57,7 @@ class Assembler:
 
         `taken_up` are the ids of these messages where they waited for their device's quota: it is theirs now.
         """
+        messages = self._foreign.discreet(messages)
         batch = Batch(messages, taken_up=taken_up or [])
         batch.arrived = np.array([message.arrived_us for message in messages], np.int64)
         batch.ledger.begin(messages[0].arrived_us)

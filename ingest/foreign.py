@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ingest.decode import Decoded, columns
-from ingest.message import Message
+from ingest.message import TOPIC, Message
 from ingest.registry import Device, Refusal, Registry
-from ingest.sources.said import Source
+from ingest.sources.said import Discreet, Source
 
 SPEAKERS_LIMIT = 200_000
 
@@ -28,12 +28,23 @@ class Foreign:
         self._registry = registry
         self.filters = [each for source in sources for each in source.filters]
         self._sources = [(_pattern(source.filters), source) for source in sources]
+        self._discreet = any(isinstance(source, Discreet) for source in sources)
         self._addresses: dict[tuple[str, str], Device] = {}
         self._speakers: dict[str, Device] = {}
 
     def source(self, topic: str) -> Source | None:
         """The source that reads this topic."""
         return next((source for pattern, source in self._sources if pattern.fullmatch(topic)), None)
+
+    def discreet(self, messages: list[Message]) -> list[Message]:
+        """Messages as they may be stored: from here on nobody sees what a camera recognised."""
+        return [self._without(message) for message in messages] if self._discreet else messages
+
+    def _without(self, message: Message) -> Message:
+        source = None if TOPIC.fullmatch(message.topic) else self.source(message.topic)
+        if not isinstance(source, Discreet):
+            return message
+        return message._replace(payload=source.kept(message.topic, message.payload))
 
     def speaker(self, topic: str) -> Device | None:
         """Who alone has spoken on this topic before, as far as we know."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from edge.reading import MISSING, Rows
 from ingest.batch import CALENDAR_FROM_US, Batch, Seen, bury, describe_us
 from ingest.clock import Clocks
+from ingest.counters import Counters
 from ingest.message import Message
 from ingest.order import Newest
 from ingest.registry import Registry
@@ -24,9 +25,15 @@ class Judge:
     """Sorts rows by time and order. `ask` reads values from the table, with everything before it committed."""
 
     def __init__(
-        self, registry: Registry, newest: Newest, clocks: Clocks, ask: Callable[[Rows], Seen]
+        self,
+        registry: Registry,
+        newest: Newest,
+        clocks: Clocks,
+        ask: Callable[[Rows], Seen],
+        counters: Counters,
     ) -> None:
         self._registry, self._newest, self._clocks, self._ask = registry, newest, clocks, ask
+        self._counters = counters
 
     def judge(self, batch: Batch, rows: Rows, source: NDArray[Any]) -> None:
         """Sort rows into new, duplicate, conflicting and impossible; add what is derived from the new ones."""
@@ -100,11 +107,16 @@ class Judge:
         """The rows of series that are computed from these, and which row each comes from."""
         target = self._registry.derived_slot[rows["series"]]
         source_row = np.flatnonzero(target)
-        derived = rows[source_row].copy()
-        derived["value"] *= self._registry.gain[rows["series"][source_row]]
-        derived["series"] = target[source_row]
+        counted = self._counters.covers(rows["series"][source_row])
+        gained, grown = source_row[~counted], source_row[counted]
+        derived = rows[gained].copy()
+        derived["value"] *= self._registry.gain[rows["series"][gained]]
+        if len(grown):
+            of, differences = self._counters.differences(rows[grown])
+            gained, derived = np.concatenate([gained, grown[of]]), np.concatenate([derived, differences])
+        derived["series"] = target[gained]
         self._newest.advance(derived["series"], derived["time"])
-        return source_row, derived
+        return gained, derived
 
     def _bury_rows(
         self,

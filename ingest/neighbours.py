@@ -6,13 +6,14 @@ import csv
 import io
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import psycopg
 
 from ingest.enrolment import IDENTIFIER
 from ingest.profile import Profile
+from ingest.vertical import apart, is_height
 
 COLUMNS = ("device", "metric", "neighbour", "tolerance", "max_age_s", "offset", "lag_s")
 
@@ -83,8 +84,11 @@ def _neighbour(given: dict[str, str]) -> Neighbour:
 def replace(connection: psycopg.Connection, neighbours: Sequence[Neighbour]) -> None:
     """Make this the whole list. Raises NeighbourError."""
     with connection.transaction(), connection.cursor() as cursor:
-        cursor.execute("select device.key, body from device join profile on profile.key = device.profile")
-        profiles = {key: Profile.model_validate(body) for key, body in cursor}
+        cursor.execute("select key, body from profile")
+        kinds = {key: Profile.model_validate(body) for key, body in cursor}
+        cursor.execute("select key, profile, vertical_datum from device")
+        devices = {key: (kinds[kind], datum) for key, kind, datum in cursor}
+        profiles = {key: kind for key, (kind, _) in devices.items()}
         faults = [
             f"{one.device}: no such device"
             if one.device not in profiles
@@ -92,6 +96,7 @@ def replace(connection: psycopg.Connection, neighbours: Sequence[Neighbour]) -> 
             for one in neighbours
             if one.device not in profiles or profiles[one.device].metric(one.metric) is None
         ]
+        faults += [fault for one in neighbours if (fault := _across(one, devices))]
         seen = Counter((one.device, one.metric) for one in neighbours)
         faults += [
             f"{'/'.join(pair)} stands in the list more than once" for pair, times in seen.items() if times > 1
@@ -107,15 +112,30 @@ def replace(connection: psycopg.Connection, neighbours: Sequence[Neighbour]) -> 
         cursor.execute("select pg_notify('cityhub_registry', '')")
 
 
+def _across(one: Neighbour, devices: Mapping[str, tuple[Profile, str | None]]) -> str | None:
+    """Why two levels cannot be compared: their datums; None where they can, or where nothing can be said."""
+    if one.device not in devices or one.other not in devices:
+        return None
+    (profile, own), (_, other) = devices[one.device], devices[one.other]
+    metric = profile.metric(one.metric)
+    reason = apart(own, other) if metric is not None and is_height(one.metric, metric.unit) else None
+    return reason and f"{one.device} beside {one.other}: {reason}"
+
+
 def links(connection: psycopg.Connection) -> list[Link]:
     """The pairs of which both series exist."""
     return [
         Link(*row)
         for row in connection.execute(
+            # A neighbour may have been registered, or its datum corrected, after the list was taken.
             """select series.id, other.id, tolerance, max_age_s, offset_by, lag_s
                from neighbour
                     join series using (device_id, metric)
+                    join device own on own.id = neighbour.device_id
                     join device on device.key = neighbour.other
-                    join series other on other.device_id = device.id and other.metric = neighbour.metric"""
+                    join series other on other.device_id = device.id and other.metric = neighbour.metric
+               where series.unit <> 'm' or not 'level' = any (string_to_array(neighbour.metric, '-'))
+                     or own.vertical_datum is not distinct from device.vertical_datum
+                        and own.vertical_datum is distinct from 'local'"""
         )
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -15,6 +15,7 @@ from ingest.checks import Checks, Strict
 SHIPPED = Path(__file__).parent / "profiles"
 IDENTIFIER = r"^[a-z0-9][a-z0-9-]{0,63}$"
 
+Label = Annotated[str, Field(pattern=r"^[^*]{0,64}(\*[^*]{0,64}){0,3}$", min_length=3)]
 Key = Annotated[str, Field(pattern=IDENTIFIER)]
 
 
@@ -37,10 +38,26 @@ class Metric(Strict):
 
 
 class DerivedMetric(Metric):
-    """A metric computed from another one of the same device."""
+    """A metric computed from another one of the same device (docs/profiles.md).
+
+    Over `zone-area`: divided by the area of the zone that the device counts. Over `counter`: what a running counter has
+    grown by since its last reading; `most_per_s` is how fast it can grow, `wraps_at` where it begins anew at 0.
+    """
 
     source: Annotated[str, Field(alias="from")]
-    over: Annotated[str, Field(pattern="^zone-area$")]
+    over: Literal["zone-area", "counter"]
+    wraps_at: Annotated[float, Field(gt=0)] | None = None
+    most_per_s: Annotated[float, Field(gt=0)] | None = None
+    on_reset: Literal["count", "skip"] = "count"
+
+    @model_validator(mode="after")
+    def _of_a_counter(self) -> DerivedMetric:
+        said = self.model_fields_set & {"wraps_at", "most_per_s", "on_reset"}
+        if self.over != "counter" and said:
+            raise ValueError(f"{', '.join(sorted(said))}: only for what is derived over counter")
+        if self.wraps_at is not None and self.most_per_s is None:
+            raise ValueError("wraps_at needs most_per_s: without it a reset looks like going round")
+        return self
 
 
 class Allowance(Strict):
@@ -59,7 +76,9 @@ EDGE_METRICS = {
         unit="1", quantity="accepted batches that the edge journal has lost", interval_s=60
     ),
     "edge-dropped": Metric(unit="1", quantity="readings dropped because the journal was full", interval_s=60),
-    "edge-rejected": Metric(unit="1", quantity="frames that the edge's drivers could not take", interval_s=60),
+    "edge-rejected": Metric(
+        unit="1", quantity="frames that the edge's drivers could not take", interval_s=60
+    ),
     "edge-suppressed": Metric(
         unit="1", quantity="readings that report by exception has held back", interval_s=60
     ),
@@ -87,6 +106,8 @@ class Profile(Strict):
     metrics: dict[Key, Metric]
     derived: dict[Key, DerivedMetric] = Field(default_factory=dict)
     quota: Allowance | None = None
+    # What stands on the labels of such devices, * for anything and ? for one character; see ingest/label.py.
+    labels: Annotated[list[Label], Field(max_length=50)] = Field(default_factory=list)
     codec: str | None = None  # how the bytes of its LoRaWAN uplinks are read
 
     @property
@@ -115,6 +136,11 @@ class Profile(Strict):
                 )
             if derived.checks.multivariate is not None:
                 raise ValueError(f"derived.{name}: a derived metric has no multivariate check")
+            if name in self.metrics:
+                raise ValueError(f"derived.{name}: the device measures {name} itself")
+        sources = [derived.source for derived in self.derived.values()]
+        if len(sources) > len(set(sources)):
+            raise ValueError("derived: two of them come from the same metric")
         for name, metric in self.metrics.items():
             several = metric.checks.multivariate
             if several is not None and (several.other not in self.metrics or several.other == name):

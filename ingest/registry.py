@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
-from ingest.profile import EDGE_METRICS, HUB_METRICS, Metric, Profile
+from ingest.profile import EDGE_METRICS, HUB_METRICS, DerivedMetric, Metric, Profile
 
 HUB = "hub"
 """Department, id and profile of the hub itself, which sends its own health like any device."""
+
+VERTICAL = """coalesce(vertical_datum || case when coalesce(vertical_offset_m, 0) = 0 then ''
+                       else format(' with its zero at %s m', vertical_offset_m) end, '')"""
+"""What the readings of a device count from, in SQL; a zero elsewhere than the datum's own is another zero."""
 
 NONE = 0
 """The slot of no series: series ids begin at 1."""
@@ -77,7 +81,8 @@ class Registry:
         self.profiles: dict[str, Profile] = {}
         self.addresses: dict[tuple[str, str], Device] = {}  # by scheme and address
         self.series: dict[int, Series] = {}
-        self.by_metric: dict[tuple[int, str], int] = {}
+        self.by_metric: dict[tuple[int, str], int] = {}  # of what is measured
+        self.derived_by_metric: dict[tuple[int, str], int] = {}
         # By slot: the device's id, whether it is a recording, and the series derived from it (value = gain * value).
         self.device_of: NDArray[np.int32] = np.zeros(1, np.int32)
         self.recorded: NDArray[np.bool_] = np.zeros(1, np.bool_)
@@ -104,7 +109,7 @@ class Registry:
             apart = cursor.fetchall()
             self.unwatched = {number: state for number, _, state, _ in apart}
             self.retired = {key: day for _, key, state, day in apart if state == "retired"}
-            cursor.execute("select id, vertical_datum from device where vertical_datum is not null")
+            cursor.execute(f"select id, {VERTICAL} from device where vertical_datum is not null")  # noqa: S608 -- our own expression
             self.vertical = dict(cursor.fetchall())
             by_id = {device.id: device for device in self.devices.values()}
             cursor.execute("select scheme, address, device_id from device_address")
@@ -116,6 +121,16 @@ class Registry:
                 if series_id not in self.series and device_id in by_id
             ]
         return [series for series in fresh if series is not None]
+
+    def underived(self) -> set[tuple[Device, str]]:
+        """Series from which one is to be derived that is not there: a profile has changed, a zone was given."""
+        return {
+            (device, rule.source)
+            for device in self.devices.values()
+            if (profile := self.profiles[device.profile]).derived
+            for name, rule, _ in _derived(device, profile)
+            if (device.id, rule.source) in self.by_metric and (device.id, name) not in self.derived_by_metric
+        }
 
     def device(self, key: str) -> Device | None:
         """The device of this key, if it is registered and in service."""
@@ -175,9 +190,9 @@ class Registry:
                 raise LookupError(f"{metric} was resolved, and is no metric of {device.profile}")
             measured.append((device.id, metric, known.unit))
             derived += [
-                (device.id, name, rule.unit, device.zone_id, rule.source, 1 / device.area_m2)
-                for name, rule in profile.derived.items()
-                if rule.source == metric and device.area_m2
+                (device.id, name, rule.unit, device.zone_id if gain else None, rule.source, gain or 1.0)
+                for name, rule, gain in _derived(device, profile)
+                if rule.source == metric
             ]
         with connection.transaction(), connection.cursor() as cursor:
             cursor.execute(
@@ -224,6 +239,7 @@ class Registry:
         if source is None:
             self.by_metric[device.id, metric] = series_id
         elif gain is not None:
+            self.derived_by_metric[device.id, metric] = series_id
             self.derived_slot[source], self.gain[source] = series_id, gain
         return series
 
@@ -235,6 +251,15 @@ class Registry:
                 np.pad(self.recorded, (0, room)),
             )
             self.derived_slot, self.gain = np.pad(self.derived_slot, (0, room)), np.pad(self.gain, (0, room))
+
+
+def _derived(device: Device, profile: Profile) -> Iterator[tuple[str, DerivedMetric, float | None]]:
+    """What is derived for a device: name, rule, and the gain; None of a counter, whose differences are no multiples."""
+    for name, rule in profile.derived.items():
+        if rule.over == "counter":
+            yield name, rule, None
+        elif device.area_m2:
+            yield name, rule, 1 / device.area_m2
 
 
 def _columns(rows: Sequence[Sequence[object]], width: int) -> list[list[object]]:

@@ -31,6 +31,7 @@ from ingest import store
 from ingest.assemble import Assembler
 from ingest.batch import Batch
 from ingest.clock import Clocks
+from ingest.counters import Counters
 from ingest.dirty import Marks
 from ingest.foreign import Foreign
 from ingest.message import Message
@@ -62,6 +63,7 @@ class Ingest:
             Clocks(),
             lambda rows: store.known(self.connection, rows),
             Foreign(self.registry, []),
+            Counters(),
         )
         writes = [write_archive, write_dead_letters, write_ledger, write_progress, Marks().write]
         self.store = store.Store(url, uuid4(), writes)
@@ -212,6 +214,7 @@ def test_every_reading_leads_back_to_the_bytes_that_brought_it(
         if metric == "density":
             source = found["source"]
             assert source["metric"] == "people"
+            assert source["over"] == "zone-area"
             assert source["value"] * source["gain"] == pytest.approx(value)
             assert carrier["value"] == source["value"]
         else:

@@ -28,6 +28,13 @@ def bench(*arguments: str) -> dict[str, Any]:
     return dict(json.loads(done.stdout))
 
 
+def test_protocols_reads_every_frame_it_counts() -> None:
+    found = bench("protocols", "--runs", "1")
+    assert found["sl651_frames_per_s"] > 1000
+    assert found["hj212_frames_per_s"] > 1000
+    assert found["machine"]["cores"] >= 1
+
+
 def test_copy_prints_one_object_that_names_the_machine() -> None:
     found = bench("copy", "--seconds", "2", "--runs", "1")
     assert found["copy_rows_per_s"] > 0

@@ -19,6 +19,7 @@ from edge.wire import body, seal
 from ingest.assemble import Assembler
 from ingest.batch import CALENDAR_FROM_US, Batch, Seen
 from ingest.clock import Clocks
+from ingest.counters import Counters
 from ingest.foreign import Foreign
 from ingest.judge import FUTURE_US, LATE_US, PAST_US
 from ingest.ledger import Ledger
@@ -52,6 +53,14 @@ PROFILES = {
             }
         },
     }),
+    "rain": Profile.model_validate({
+        "profile": "rain",
+        "name": "Rain",
+        "metrics": {"rain-total": {"unit": "mm", "quantity": "counter", "interval_s": 60}},
+        "derived": {
+            "rain": {"unit": "mm", "quantity": "rain", "interval_s": 60, "from": "rain-total", "over": "counter"}
+        },
+    }),
     "gateway": Profile.model_validate({"profile": "gateway", "name": "Gateway", "metrics": {}}),
 }  # fmt: skip
 
@@ -60,7 +69,8 @@ BEHIND = Device(2, "river-1", "water", "gauge", 1, None, None, recorded=False)
 ALONE = Device(3, "river-2", "water", "gauge", None, None, None, recorded=False)
 COUNTER = Device(4, "square-1", "order", "counter", None, 7, 50.0, recorded=False)
 RECORDED = Device(5, "old-1", "water", "gauge", None, None, None, recorded=True)
-DEVICES = (GATEWAY, BEHIND, ALONE, COUNTER, RECORDED)
+BUCKET = Device(6, "rain-1", "water", "rain", None, None, None, recorded=False)
+DEVICES = (GATEWAY, BEHIND, ALONE, COUNTER, RECORDED, BUCKET)
 GAIN = 1 / 50.0
 
 
@@ -71,7 +81,7 @@ class Hub:
         self.registry = Registry()
         self.registry.profiles = PROFILES
         self.registry.devices = {device.key: device for device in DEVICES}
-        self.newest = Newest()
+        self.newest, self.counters = Newest(), Counters()
         self.table: Seen = {}
         self.batches: list[Batch] = []
         self.assembler = Assembler(
@@ -82,6 +92,7 @@ class Hub:
             Clocks(),
             self.ask,
             Foreign(self.registry, sources),
+            self.counters,
         )
 
     def create(self, wanted: set[tuple[Device, str]]) -> None:
@@ -90,6 +101,9 @@ class Hub:
             source = self._learn(device, metric, None, None)
             if metric == "people":
                 self._learn(device, "density", source, GAIN)
+            if metric == "rain-total":
+                self._learn(device, "rain", source, 1.0)
+                self.counters.watch(source, PROFILES["rain"].derived["rain"])
 
     def _learn(self, device: Device, metric: str, source: int | None, gain: float | None) -> int:
         number = len(self.registry.series) + 1
@@ -146,6 +160,7 @@ class Model:
 
     table: dict[tuple[str, str, int], float] = field(default_factory=dict)
     newest: dict[tuple[str, str], int] = field(default_factory=dict)
+    shown: tuple[int, float] | None = None  # by the counter, last
     counts: dict[str, Counter[int]] = field(default_factory=lambda: {c: Counter() for c in Ledger.COLUMNS})
     dead: Counter[tuple[str, int | None]] = field(default_factory=Counter)
 
@@ -195,6 +210,12 @@ class Model:
         if metric == "people":
             self.table[device.key, "density", at] = value * GAIN
             self.counts["derived"][device.id] += 1
+        if metric == "rain-total" and not math.isnan(value) and (self.shown is None or at > self.shown[0]):
+            before, self.shown = self.shown, (at, value)
+            if before is not None and value >= min(before[1], 0):
+                grown = value - before[1] if value >= before[1] else value
+                self.table[device.key, "rain", at] = grown
+                self.counts["derived"][device.id] += 1
 
 
 # Few times and values, so that they meet: duplicates, conflicts, late ones, the borders of the window.
@@ -205,7 +226,7 @@ OFFSETS = st.sampled_from([
 VALUES = st.sampled_from([0.0, -0.0, 1.0, 1.0, 2.5, -3.0, math.nan, math.inf, -math.inf, 1e308])
 NAMES = st.sampled_from([
     "level", "flow", "people", "nonsense", "density", "river-1/level", "river-1/flow", "river-2/level", "old-1/level",
-    "gw-1/level", "nobody/level", "square-1/people",
+    "gw-1/level", "nobody/level", "square-1/people", "rain-total", "rain-total", "rain",
 ])  # fmt: skip
 SENT = st.tuples(
     st.sampled_from(DEVICES),

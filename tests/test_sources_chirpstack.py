@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from cityhub.cli import app
+from cityhub.cli import built
 from edge.wire import Malformed
 from ingest.sources.chirpstack import ChirpStack
 from ingest.sources.lorawan.codecs import CODECS
@@ -211,7 +211,7 @@ def test_events_of_the_documentation_are_understood() -> None:
         pytest.skip("the vectors are not beside this clone")
     for vector in json.loads(path.read_text()):
         line = json.dumps({"topic": vector["topic"], "payload": vector["input"]})
-        result = CliRunner().invoke(app, ["decode", "chirpstack", line])
+        result = CliRunner().invoke(built("decode"), ["decode", "chirpstack", line])
         assert result.exit_code == 0, vector["name"]
         shown = json.loads(result.stdout)
         assert shown["event"] == vector["topic"].rsplit("/", 1)[-1]
@@ -225,7 +225,7 @@ def test_lines_of_a_log_are_explained_one_by_one() -> None:
     data = base64.b64encode(bytes.fromhex("01755a")).decode()
     good = {"topic": topic(), "payload": json.loads(event(data=data)), "codec": "milesight-em310-tilt"}
     lines = [json.dumps(good), event(rxInfo=[{"rssi": -71}]).decode(), '{"topic": "x/y", "payload": "{}"}']
-    result = CliRunner().invoke(app, ["decode", "chirpstack", "-"], input="\n".join(lines))
+    result = CliRunner().invoke(built("decode"), ["decode", "chirpstack", "-"], input="\n".join(lines))
     first, bare, wrong = (json.loads(line) for line in result.stdout.splitlines())
     assert first["understood"] == [
         {"device": EUI, "name": "battery-level", "time": "2026-09-21T14:13:10.775023Z", "value": 90.0,

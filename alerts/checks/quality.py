@@ -17,18 +17,20 @@ from alerts.checks.memory import Memory
 from alerts.checks.outcome import (
     ATTENUATED,
     CLIMATOLOGY,
+    DOUBTED,
     DUPLICATE,
     FAILED,
     FLAT,
     GAP,
     GROSS,
     MULTIVARIATE,
+    TESTED,
     flag_of,
     graded,
 )
 from alerts.checks.signal import follow_up
 from alerts.checks.spread import NEVER
-from edge.reading import MISSING, Rows
+from edge.reading import MISSING, SUSPECT, Rows
 
 BLOCK = 32
 
@@ -72,7 +74,7 @@ class Quality:
         """Write a flag into every row; returns the checks that found something wrong with it, as bits.
 
         Rows that are not newer than their series are held against bounds only and leave no trace. A flag stays
-        UNEVALUATED where no check had anything to go by.
+        UNEVALUATED where no check had anything to go by; what comes SUSPECT does not pass.
         """
         outcome = np.zeros(len(rows), np.uint16)
         memory, limits = self._memory, self._limits
@@ -121,7 +123,7 @@ def _mark(  # noqa: PLR0917 -- a kernel takes its columns one by one
         place, last = places[slot], state[slot]
         limit = limits[place["limits"]]
         asked, fresh = limit["asked"], newer[row]
-        found = _arrived(limit, last, at, fresh)
+        found = _arrived(limit, last, at, fresh) | _doubted(flag[row])
         if flag[row] == MISSING or np.isnan(now):
             flag[row], outcome[row] = MISSING, found
             continue
@@ -157,6 +159,12 @@ def _arrived(limit: Any, last: Any, at: int, fresh: bool) -> int:  # noqa: FBT00
     elif limit["asked"] & DUPLICATE and at == last["heard"]:
         found = limit["duplicate"]
     return found
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _doubted(flag: int) -> int:
+    """The outcome of a flag that a row comes with: who made the reading had doubts, of a counter that was reset."""
+    return TESTED | DOUBTED if flag == SUSPECT else 0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

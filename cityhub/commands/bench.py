@@ -31,6 +31,7 @@ class Name(StrEnum):
     FLOOD = "flood"
     QUERY = "query"
     FOOTPRINT = "footprint"
+    PROTOCOLS = "protocols"
     RIVERS = "rivers"
 
 
@@ -43,6 +44,7 @@ MODULES = {
     Name.FLOOD: "bench.flooding",
     Name.QUERY: "bench.querying",
     Name.FOOTPRINT: "bench.footprint",
+    Name.PROTOCOLS: "bench.protocols",
     Name.RIVERS: "bench.rivers",
 }
 
@@ -82,7 +84,7 @@ def bench(  # noqa: PLR0917 -- the options of a command line
     day of one series and the newest of all, out of 100 M readings, through the API and bare. `footprint`: memory with
     100,000 series, time to start. `checks`: readings a second through every quality check and a rule, on one core,
     beside ioos_qc and river. `anomaly`: the score of the anomaly check on labelled recordings, beside published
-    detectors. `rivers`: pages before floods, and false ones, of the rule for urban streams.
+    detectors. `protocols`: frames of SL 651 and packets of HJ 212 a second, from bytes to samples. `rivers`: pages before floods, and false ones, of the rule for urban streams.
 
     Exits with 1 and prints no number when a reading that was sent is not stored, or not answered, exactly once.
     """

@@ -23,10 +23,16 @@ FORMATS = {
     "json": "ingest.explain:json",
     "senml": "ingest.explain:senml",
     "columnar": "ingest.explain:columnar",
+    "sparkplug": "ingest.sources.sparkplug.explain:explain",
     "chirpstack": "ingest.sources.explain:chirpstack",
     "sl651": "edge.protocols.sl651.explain:frames",
     "modbus": "edge.protocols.modbus.explain:explain",
     "hj212": "edge.protocols.hj212.explain:explain",
+    "sl427": "edge.protocols.sl427.explain:explain",
+    "sdi12": "edge.protocols.sdi12.explain:explain",
+    "thingsboard": "ingest.sources.explain:thingsboard",
+    "frigate": "ingest.sources.explain:frigate",
+    "onvif": "ingest.sources.explain:onvif",
 }
 """Where each format is explained; loaded when it is asked for, so that a gateway can decode without the hub's parts."""
 
@@ -78,8 +84,14 @@ def _explain(form: str) -> Explain:
 def _bytes(payload: str) -> bytes:
     if payload == "-":
         return _unhexed(sys.stdin.buffer.read())
-    path = Path(payload) if len(payload) < 4096 and "\0" not in payload else None  # noqa: PLR2004 -- PATH_MAX
-    return _unhexed(path.read_bytes() if path and path.is_file() else payload.encode())
+    return _unhexed(Path(payload).read_bytes() if _is_file(payload) else payload.encode())
+
+
+def _is_file(payload: str) -> bool:
+    try:
+        return Path(payload).is_file()
+    except (OSError, ValueError):  # longer than a name may be, or with bytes that none has
+        return False
 
 
 def _unhexed(said: bytes) -> bytes:

@@ -2,44 +2,45 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import psycopg
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from cityhub.commands import order
+from cityhub.commands import enrol, life, onboarding, order
+from cityhub.commands.enrol import import_devices
 from cityhub.commands.options import Config, connect, settings
-from cityhub.placing import place_devices
 from cityhub.settings import OperatorError
-from ingest import enrolment, neighbours
+from ingest import history, neighbours
+from ingest.history import Span
 
-app = typer.Typer(help="Devices: import, neighbours, list, show, retire, command.", no_args_is_help=True)
-out = Console(highlight=False)
+__all__ = ["app", "import_devices"]
 
+app = typer.Typer(
+    help="Devices: import and undo, neighbours, list, show, the steps of their life, commands to them.",
+    no_args_is_help=True,
+)
+out = Console(highlight=False, markup=False)
+
+for command in (onboarding.new, onboarding.token, onboarding.watch, onboarding.accept, onboarding.revoke):
+    app.command()(command)
+app.command("import")(enrol.import_)
+app.command("imports")(enrol.imports)
+app.command("undo")(enrol.undo)
+app.command("step")(life.step)
+app.command("retire")(life.retire)
+app.command("swap")(life.swap)
 app.command("command")(order.command)
 app.command("key")(order.key)
 
-
-@app.command("import")
-def import_(
-    file: Annotated[Path, typer.Argument(help=f"CSV with the columns {', '.join(enrolment.COLUMNS)}.")],
-    config: Config = None,
-) -> None:
-    """Enrol the devices of a list: all of them, or none with every fault named."""
-    given = settings(config)
-    with connect(given) as connection:
-        fresh, known, placed = import_devices(connection, file)
-    out.print(f"{fresh} new, {known} known; {placed} devices stand in a zone")
-
-
-def import_devices(connection: psycopg.Connection, file: Path) -> tuple[int, int, int]:
-    """Enrol a list and place it; returns new, known, and devices that stand in a zone."""
-    with connection.transaction(), connection.cursor() as cursor:
-        fresh, known = enrolment.enrol(connection, enrolment.read_csv(_text(file)))
-        return fresh, known, place_devices(cursor)
+On = Annotated[
+    str | None,
+    typer.Option("--on", metavar="DAY", help="As it was at the end of this day or moment (UTC): 2026-05-01."),
+]
 
 
 @app.command("neighbours")
@@ -66,12 +67,17 @@ def _text(file: Path) -> str:
 
 
 @app.command("list")
-def list_(config: Config = None) -> None:
-    """List the devices with their newest reading."""
-    table = Table("device", "name", "department", "profile", "gateway", "newest reading", box=None)
+def list_(config: Config = None, on: On = None) -> None:
+    """List the devices in service with their newest reading; or, with --on, those of a day of the past."""
     with connect(settings(config)) as connection:
+        if on is not None:
+            _list_on(connection, moment(on))
+            return
+        table = Table(
+            "device", "name", "department", "profile", "state", "gateway", "newest reading", box=None
+        )
         for row in connection.execute(
-            """select device.key, device.name, department.key, device.profile, coalesce(gateway.key, ''),
+            """select device.key, device.name, department.key, device.profile, device.state, coalesce(gateway.key, ''),
                       coalesce(to_char(max(latest.time) at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS"Z"'), 'never')
                from device join department on department.id = device.department_id
                     left join device gateway on gateway.id = device.gateway_id
@@ -83,37 +89,90 @@ def list_(config: Config = None) -> None:
     out.print(table)
 
 
-@app.command()
-def show(device: Annotated[str, typer.Argument()], config: Config = None) -> None:
-    """Show one device with its series."""
-    with connect(settings(config)) as connection:
-        found = connection.execute(
-            "select id, name, profile, lon, lat, retired_at from device where key = %s", (device,)
-        ).fetchone()
-        if found is None:
-            raise OperatorError(f"no device {device}", "`cityhub device list` shows those there are")
-        out.print(
-            f"{device}: {found[1]}, {found[2]}, at {found[3]}, {found[4]}{', retired' if found[5] else ''}"
+def _list_on(connection: psycopg.Connection, at: datetime) -> None:
+    table = Table("device", "name", "department", "profile", "state", "gateway", "since", box=None)
+    spans = history.on(connection, at)
+    if not spans:
+        _say_when_it_begins(connection, at)
+    for span in spans:
+        record = span.record
+        table.add_row(
+            span.key,
+            *(str(record[name] or "") for name in ("name", "department", "profile", "state", "gateway")),
+            f"{span.valid_from.astimezone(UTC):%Y-%m-%d %H:%MZ}",
         )
+    out.print(table)
+
+
+@app.command()
+def show(device: Annotated[str, typer.Argument()], config: Config = None, on: On = None) -> None:
+    """Show one device with its series and its history; or, with --on, as it was on a day of the past."""
+    with connect(settings(config)) as connection:
+        spans = history.of(connection, device)
+        if not spans:
+            raise OperatorError(f"no device {device}", "`cityhub device list` shows those there are")
+        if on is not None:
+            past = history.on(connection, moment(on), device)
+            if not past:
+                raise OperatorError(
+                    f"{device} was not registered on {on}",
+                    f"its history begins on {spans[0].valid_from.astimezone(UTC):%Y-%m-%d %H:%MZ}",
+                )
+            _tell(past[0])
+            return
+        _tell(spans[-1])
         for metric, value, unit, flag, at in connection.execute(
             """select metric, value, unit, flag, latest.time from series left join latest on series_id = series.id
-               where device_id = %s order by metric""",
-            (found[0],),
+               where device_id = (select id from device where key = %s) order by metric""",
+            (device,),
         ):
             out.print(
                 f"  {metric:<16}"
                 + (f"{value:g} {unit}  flag {flag}  {at:%Y-%m-%d %H:%M:%S}Z" if at else "nothing yet")
             )
+        out.print("history")
+        for before, span in zip([None, *spans[:-1]], spans, strict=True):
+            changes = [
+                f"{name} {_said(was)} -> {_said(now)}" for name, (was, now) in span.against(before).items()
+            ]
+            out.print(
+                f"  {span.valid_from.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}  {span.who}"
+                + (f", {span.because}" if span.because else "")
+                + f": {'; '.join(changes) if before else 'registered'}"
+            )
 
 
-@app.command()
-def retire(device: Annotated[str, typer.Argument()], config: Config = None) -> None:
-    """Take a device out of service: its readings stay, no more are accepted."""
-    with connect(settings(config)) as connection:
-        gone = connection.execute(
-            "update device set retired_at = now() where key = %s and retired_at is null", (device,)
-        )
-        connection.execute("select pg_notify('cityhub_registry', '')")
-    if gone.rowcount == 0:
-        raise OperatorError(f"no device {device} in service", "`cityhub device list` shows those there are")
-    out.print(f"{device} is retired")
+def _tell(span: Span) -> None:
+    """One device, as it was in a span."""
+    record = span.record
+    ended = f" until {span.valid_to.astimezone(UTC):%Y-%m-%d %H:%MZ}" if span.valid_to else ""
+    out.print(
+        f"{span.key}: {record['name']}, {record['profile']}, {record['state']}{ended},"
+        f" at {record['lon']}, {record['lat']}"
+    )
+    for name, value in record.items():
+        if value is not None and name not in ("key", "name", "profile", "state", "lon", "lat"):
+            out.print(f"  {name:<16}{value}")
+
+
+def _said(value: Any) -> str:
+    return "nothing" if value is None else str(value)
+
+
+def _say_when_it_begins(connection: psycopg.Connection, at: datetime) -> None:
+    begun = history.begins(connection)
+    if begun is not None and at < begun:
+        out.print(f"The history begins on {begun.astimezone(UTC):%Y-%m-%d %H:%MZ}.")
+
+
+def moment(text: str) -> datetime:
+    """The moment that is meant: of a day its end. Raises OperatorError."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise OperatorError(
+            f"--on {text} is no day", "write 2026-05-01, or 2026-05-01T12:00+08:00"
+        ) from error
+    if len(text) == len("2026-05-01"):
+        found = found.replace(hour=23, minute=59, second=59, microsecond=999_999)
+    return found.replace(tzinfo=found.tzinfo or UTC)

@@ -14,11 +14,13 @@ from rich.console import Console
 from rich.table import Table
 
 from cityhub import drivers
+from cityhub.addresses import file_of
 from cityhub.afield import Asked
-from cityhub.commands.options import Config
+from cityhub.commands.options import Config, settings
 from cityhub.gateway import read
 from cityhub.outpost import STATUS, address
 from cityhub.settings import OperatorError
+from edge.enrolling import enrol
 from edge.journal import WhenFull
 
 out = Console(highlight=False)
@@ -77,6 +79,21 @@ def run(
     )
     # The command line's own libraries hold more memory than the agent: the process begins anew without them.
     os.execv(sys.executable, [sys.executable, "-P", "-m", "cityhub.afield", asked.as_argument()])  # noqa: S606
+
+
+@app.command("enrol")
+def enrol_(
+    link: Annotated[
+        str, typer.Argument(help="The line that `cityhub device new` printed, http://.../enrol#...")
+    ],
+    config: Config = None,
+) -> None:
+    """Get the gateway's credential with its token, and keep it where `cityhub edge run` finds it."""
+    got = enrol(link)
+    file = file_of(settings(config).home, got.device)
+    got.save(file)
+    typer.echo(f"{got.device} is enrolled; its credential is in {file}")
+    typer.echo(f"Next: cityhub edge run --gateway {got.device} --department {got.department}")
 
 
 @app.command("check")

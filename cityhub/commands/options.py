@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,6 +23,14 @@ Config = Annotated[
 def settings(config: Path | None) -> Settings:
     """The settings that hold for this command."""
     return load(config, os.environ)
+
+
+def operator() -> str:
+    """Who types: the name of the account on this machine, for the history."""
+    try:
+        return f"{getpass.getuser()} at the command line"
+    except (KeyError, OSError):  # an account without a name, as in some containers
+        return "somebody at the command line"
 
 
 def connect(given: Settings) -> psycopg.Connection:

@@ -64,20 +64,22 @@ def check(
             f"{file}: {rule.rule} {version.sha256[:12]}{' (shadow)' if rule.mode == 'shadow' else ''}: {_limits(rule)}"
         )
         matching = _matching(given, rule, known)
-        unit = None if isinstance(rule, NoData) else rule.unit
-        judged = [subject for subject in matching if unit is None or subject.unit in {"", unit}]
+        # Without a registry no datum is known: then none is held against the rule.
+        refusals = {
+            subject: rule.refuses(subject.unit, subject.datum if known is not None else rule.datum or "")
+            for subject in matching
+            if not isinstance(rule, NoData)
+        }
+        judged = [subject for subject in matching if not refusals.get(subject)]
         if judged:
             out.print(f"  {'could judge' if known is None else 'judges'} {len(judged)}: {_names(judged)}")
         if not matching:
             out.print(
                 "  Warning: matches nothing; check metric, profile, department, zone and device for a wrong name"
             )
-        foreign = [subject for subject in matching if subject not in judged]
-        if foreign:
-            out.print(
-                f"  Warning: does not judge {_names(foreign)}: measured in"
-                f" {', '.join(sorted({subject.unit for subject in foreign}))}, the rule speaks of {unit}"
-            )
+        for reason in sorted({refusals[subject] for subject in matching if refusals.get(subject)}):
+            foreign = [subject for subject in matching if refusals[subject] == reason]
+            out.print(f"  Warning: does not judge {_names(foreign)}: {reason}")
 
 
 @app.command()
@@ -118,8 +120,8 @@ def backtest(
         drawn = []
         for subject in matching:
             out.print(f"{subject.device} {subject.metric}", style="bold")
-            if not version.rule.speaks_of_unit(subject.unit):
-                out.print(f"  not judged: measured in {subject.unit}, the rule speaks of {version.rule.unit}")
+            if reason := version.rule.refuses(subject.unit, subject.datum):
+                out.print(f"  not judged: {reason}")
                 continue
             rows = stored(connection, subject.slot, int(span[1]) * UNITS[span[2]])
             if not len(rows):

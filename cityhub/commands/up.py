@@ -14,7 +14,7 @@ from rich.console import Console
 
 from alerts import rulebook
 from api import accounts, server
-from cityhub.addresses import reach
+from cityhub.addresses import reach, without_credential
 from cityhub.commands.options import Config, settings
 from cityhub.hub import Hub, Plan
 from cityhub.settings import OperatorError, Settings, days_of
@@ -100,8 +100,15 @@ def retention(given: Settings) -> Retention:
 def api(config: Config = None) -> None:
     """Run only the API and the console."""
     given = settings(config)
+    found = reach(given)
     server.serve(
-        reach(given).database_url, given.api_host, given.api_port, secure=given.api_secure, ready=listening
+        found.database_url,
+        given.api_host,
+        given.api_port,
+        secure=given.api_secure,
+        devices_at=without_credential(found.field_mqtt_url),
+        public_url=given.public_url,
+        ready=listening,
     )
 
 

@@ -16,6 +16,7 @@ from edge.protocols.sl651.samples import STATIONS_KEPT, Collector, Picture
 
 RESENDS_KEPT = 256
 ORDERS_LIMIT = 32
+ANSWERS_LIMIT = 3  # to one question: a station says a thing twice more, and some answer a confirmation too
 SILENCE_US = 30_000_000  # after which half a frame will not be finished
 NOISE_LIMIT = 64 << 10  # bytes without a frame: whoever this is, it is no station
 ADDRESS = re.compile(r"[0-9A-Fa-f]{10}")
@@ -63,6 +64,7 @@ class Sl651:
         self._seen: OrderedDict[tuple[str, int, int, str], int] = OrderedDict()  # arrival of messages
         self._orders: deque[tuple[str, int, bytes]] = deque()
         self._clock_set: dict[str, int] = {}
+        self._asked: dict[tuple[str, int], int] = {}  # answers that are still to be confirmed
         self._last_us = self._asked_us = 0
 
     def device(self, rtu: str) -> str:
@@ -163,19 +165,19 @@ class Sl651:
         if len(self._heard) > STATIONS_KEPT:
             gone, _ = self._heard.popitem(last=False)
             self._clock_set.pop(gone, None)
+            for func in fn.ASKED:
+                self._asked.pop((gone, func), None)
 
     def _outcome(self, outcome: Outcome, now_us: int, heard: Heard) -> None:
         if outcome.whole is not None and outcome.frame:
             self._message(outcome.frame, outcome.whole, now_us, heard)
-        elif outcome.again and outcome.frame:
-            heard.notes.append(
-                Note(self.device(outcome.frame.rtu), "resend", "a packet of a message that is done")
-            )
+        elif outcome.again:
+            frame, _, first = outcome.again
+            heard.notes.append(Note(self.device(frame.rtu), "resend", "a packet of a message that is done"))
+            self._answer(frame, _serial(frame, first), now_us, heard)
         elif outcome.missing and self._ending is not None:
             frame, number, first = outcome.missing
-            digits = first.decode("ascii", "replace") if frame.text else first.hex()
-            serial = int(digits, 16) if re.fullmatch("[0-9A-Fa-f]{4}", digits) else 0
-            heard.reply += orders.ask_again(frame, number, serial, now_us)
+            heard.reply += orders.ask_again(frame, number, _serial(frame, first), now_us)
             heard.notes.append(
                 Note(self.device(frame.rtu), "packet-missing", f"{number} of {frame.total} asked for")
             )
@@ -187,6 +189,10 @@ class Sl651:
         """A message that is whole: read it, then say so."""
         rtu, func = frame.rtu, frame.func
         body = (written if frame.text else packed).read(func, data)
+        if not body.sent:
+            heard.refused += 1
+            heard.notes += [Note(self.device(rtu), code, text) for code, text in body.troubles]
+            return
         if func == fn.HEARTBEAT:  # neither acknowledged nor numbered
             return
         key = (rtu, func, body.serial, body.sent)
@@ -205,20 +211,33 @@ class Sl651:
         if self._on_picture:
             for picture in pictures:
                 self._on_picture(picture)
+        self._clock(frame, body, now_us)
+        self._answer(frame, body.serial, now_us, heard)
+
+    def _answer(self, frame: Frame, serial: int, now_us: int, heard: Heard) -> None:
+        """Say that a message was taken."""
+        func = frame.func
         if self._ending is None:
             return
-        self._clock(frame, body, now_us)
-        if func in fn.CONFIRMED or func < fn.HEARTBEAT or func > fn.EVENTS + 1:
+        asked = self._asked.get((frame.rtu, func), 0)
+        if func in fn.REPORTED or func not in fn.FUNCTIONS or asked:
+            if asked:
+                self._asked[frame.rtu, func] = asked - 1
             ending = self._ending
             if frame.end == ETB and not frame.total:
                 ending = ACK  # more follows
-            elif any(order[0] == rtu for order in self._orders):
+            elif any(order[0] == frame.rtu for order in self._orders):
                 ending = orders.ENDINGS["esc"]  # stay: there is something to ask
-            heard.reply += orders.acknowledge(frame, body.serial, now_us, ending)
+            heard.reply += orders.acknowledge(frame, serial, now_us, ending)
 
     def _clock(self, frame: Frame, body: Body, now_us: int) -> None:
         """Set a clock that is off, once in a quarter of an hour at most; a buffered report says nothing of it."""
-        if not self._clock_us or frame.func == fn.CLOCK or len(self._orders) >= ORDERS_LIMIT:
+        if (
+            not self._clock_us
+            or self._ending is None
+            or frame.func == fn.CLOCK
+            or len(self._orders) >= ORDERS_LIMIT
+        ):
             return
         sent = times.second(body.sent)
         if sent is not None and abs(sent - now_us) <= self._clock_us:
@@ -237,4 +256,11 @@ class Sl651:
                     Note(self.device(rtu), "not-asked", f"{func:02X}: the station was not heard here")
                 )
             else:
+                self._asked[rtu, func] = ANSWERS_LIMIT
                 heard.reply += orders.ask(to, func, now_us, parameters)
+
+
+def _serial(frame: Frame, first: bytes) -> int:
+    """The serial number as it stands in the encoding; 0 where the first packet is not there."""
+    digits = first.decode("ascii", "replace") if frame.text else first.hex()
+    return int(digits, 16) if re.fullmatch("[0-9A-Fa-f]{4}", digits) else 0

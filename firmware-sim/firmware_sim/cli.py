@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import signal
 import sys
-from typing import Annotated, NoReturn
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from firmware_sim import papers, truth
 from firmware_sim import scenario as scenarios
-from firmware_sim.backlog import Backlog
-from firmware_sim.paper import Paper
-from firmware_sim.run import Stop
+from firmware_sim.options import each_address, pace, refuse
+from firmware_sim.run import Calendar, Stop, calendar
 from firmware_sim.run import run as run_scenario
+from firmware_sim.town import Town, Ways
 from firmware_sim.uplink import Uplink
 
 # Plain text: an operator's mistake reads "Error: ..." on every terminal and in every log.
@@ -26,6 +30,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+Scenario = Annotated[str, typer.Argument(help="Name of a scenario (see `list`), or path of a YAML file.")]
+Seed = Annotated[
+    int, typer.Option(help="Seed of all noise, places and fates: the same seed, the same values.")
+]
+
 
 @app.command(name="list")
 def list_() -> None:
@@ -35,15 +44,63 @@ def list_() -> None:
 
 
 @app.command()
-def run(
-    scenario: Annotated[str, typer.Argument(help="Name of a scenario (see `list`), or path of a YAML file.")],
-    to: Annotated[str, typer.Option("--to", metavar="HOST:PORT", help="The gateway to connect to.")] = "",
+def devices(scenario: Scenario, seed: Seed = 0) -> None:
+    """Write the devices of a scenario as the CSV that a hub imports.
+
+    Example: `firmware-sim devices flood-night > devices.csv`.
+    """
+    papers.devices(_loaded(scenario, seed), sys.stdout)
+
+
+@app.command()
+def zones(scenario: Scenario, seed: Seed = 0) -> None:
+    """Write the zones of a scenario as GeoJSON."""
+    world = _loaded(scenario, seed).world
+    features = world.zones() if world else []
+    typer.echo(json.dumps({"type": "FeatureCollection", "features": features}, ensure_ascii=False))
+
+
+@app.command()
+def gateway(
+    scenario: Scenario,
+    seed: Seed = 0,
+    id_: Annotated[
+        str, typer.Option("--id", help="The gateway's id; without it, the scenario's first.")
+    ] = "",
+    broker: Annotated[str, typer.Option(help="The hub's broker.")] = "mqtt://127.0.0.1:1883",
+    home: Annotated[str, typer.Option(help="Directory of journal and status.")] = "edge-home",
+    port: Annotated[int, typer.Option(help="First of the ports that the drivers take.")] = 8481,
+) -> None:
+    """Write the file with which an edge agent serves the stations of a scenario."""
+    try:
+        sys.stdout.write(papers.gateway(_loaded(scenario, seed), id_, broker, home, port))
+    except ValueError as error:
+        refuse(str(error), "--id with one of the gateways that `firmware-sim devices` lists")
+
+
+@app.command()
+def run(  # noqa: PLR0917 - options of a command line
+    scenario: Scenario,
+    to: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--to",
+            metavar="[KIND=]HOST:PORT",
+            help="The gateway to connect to; sl651=HOST:PORT for the stations of one protocol.",
+        ),
+    ] = None,
+    mqtt: Annotated[str, typer.Option(metavar="URL", help="The broker of platforms and cameras.")] = "",
+    listen: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KIND=HOST:PORT", help="Where modbus and sdi12 devices are asked."),
+    ] = None,
+    token: Annotated[str, typer.Option(help="Token for http devices.", envvar="FIRMWARE_SIM_TOKEN")] = "",
     for_: Annotated[
         float,
         typer.Option(
             "--for",
             metavar="SECONDS",
-            help="Seconds of the story; without it, until stopped.",
+            help="Seconds of the story; without it, to its end, or until stopped.",
             show_default=False,
         ),
     ] = math.inf,
@@ -53,47 +110,79 @@ def run(
             metavar="X|max", help="Times faster than the clock; max: the last --for seconds, at once."
         ),
     ] = "1",
-    seed: Annotated[int, typer.Option(help="Seed of all noise: the same seed, the same values.")] = 0,
+    seed: Seed = 0,
     print_: Annotated[bool, typer.Option("--print", help="Write the lines to stdout instead.")] = False,  # noqa: FBT002 - an option
+    truth_: Annotated[
+        Path | None,
+        typer.Option("--truth", metavar="FILE", help="Write what really happens there, as JSON lines."),
+    ] = None,
 ) -> None:
     """Run a scenario until it is over, or until SIGTERM or Ctrl-C; then say what became of its lines.
 
-    Examples: `firmware-sim run demo --to 127.0.0.1:7400`, `firmware-sim run demo --print --for 90 --speed max`.
+    Examples: `firmware-sim run demo --to 127.0.0.1:7400`, `firmware-sim run demo --print --for 90 --speed max`,
+    `firmware-sim run flood-night --to sl651=127.0.0.1:8481 --mqtt mqtt://127.0.0.1 --speed 60 --truth truth.jsonl`.
     """
-    if bool(to) == print_:
-        _refuse("give either --to or --print", "--to 127.0.0.1:7400")
-    address = ("", 0) if print_ else _address(to)
-    pace = _pace(speed)
+    if bool(to or mqtt or listen) == print_:
+        refuse("give either --to or --print", "--to 127.0.0.1:7400")
+    fast = pace(speed)
     if not for_ > 0:
-        _refuse(f"--for is {for_:g}", "seconds above 0, as in --for 90")
-    if math.isinf(pace) and math.isinf(for_):
-        _refuse("--speed max has no end without --for", "--speed max --for 3600")
-    try:
-        played = scenarios.load(scenario)
-    except scenarios.ScenarioError as error:
-        _refuse(str(error), error.hint)
+        refuse(f"--for is {for_:g}", "seconds above 0, as in --for 90")
+    played = _loaded(scenario, seed, to or [], listen or [])
+    length = min(for_, played.length_s)
+    if math.isinf(fast) and math.isinf(length):
+        refuse("--speed max has no end without --for", "--speed max --for 3600")
+    ways = Ways(
+        each_address(to or [], played),
+        each_address(listen or [], played),
+        mqtt,
+        token,
+        sys.stdout.buffer if print_ else None,
+    )
     stop = Stop()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop.ask)
-    if print_:
-        paper = Paper(sys.stdout.buffer)
+    times = calendar(played, speed=fast, for_s=length)
+    with ExitStack() as stack:
+        file = stack.enter_context(truth_.open("w", encoding="utf-8")) if truth_ else None
+        if file:
+            truth.write(played, times, length, file)
+            file.flush()
+        # Where the story's time is not the wall clock's, nobody can set a station's clock by it.
+        real_time = not played.story_time and not math.isinf(fast)
         try:
-            run_scenario(played, paper, stop, seed=seed, speed=pace, for_s=for_)
-            sys.stdout.buffer.flush()
-        except BrokenPipeError:
-            # The reader has seen enough (`| head`). Python's own flush at exit must not find the pipe again.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        typer.echo(f"wrote {paper.written} lines", err=True)
-        return
-    uplink = Uplink(*address, Backlog(), seed)
+            town = Town(played, ways, seed, settable=real_time)
+        except (OSError, ValueError) as error:
+            refuse(str(error), "another port, or mqtt://HOST:1883")
+        _play(played, town, stop, times, seed, fast, length)
+        for second, device in town.reboots if file else ():
+            assert file is not None  # noqa: S101 - as above
+            truth.reboot(device, second, times, file)
+    _conclude(town)
+
+
+def _play(
+    played: scenarios.Scenario, town: Town, stop: Stop, times: Calendar, seed: int, fast: float, length: float
+) -> None:
     try:
-        run_scenario(played, uplink, stop, seed=seed, speed=pace, for_s=for_)
+        run_scenario(played, town, stop, times, seed=seed, speed=fast, for_s=length)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        # The reader has seen enough (`| head`). Python's own flush at exit must not find the pipe again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     finally:
-        uplink.close()
-    _conclude(uplink)
+        town.close()
 
 
-def _conclude(uplink: Uplink) -> None:
+def _conclude(town: Town) -> None:
+    for line in town.conclusion():
+        typer.echo(line, err=True)
+    if town.uplink is not None:
+        _conclude_lines(town.uplink)
+    elif town.on_paper:
+        typer.echo(f"wrote {town.printed} lines", err=True)
+
+
+def _conclude_lines(uplink: Uplink) -> None:
     lines = uplink.backlog
     for reason in uplink.refusals:
         typer.echo(f"refused: {reason}", err=True)
@@ -104,30 +193,14 @@ def _conclude(uplink: Uplink) -> None:
     )
 
 
-def _pace(speed: str) -> float:
-    if speed == "max":
-        return math.inf
+def _loaded(scenario: str, seed: int, *addresses: list[str]) -> scenarios.Scenario:
+    # An address that is none is said before a long story is worked out.
+    for given in addresses:
+        each_address(given, None)
     try:
-        pace = float(speed)
-    except ValueError:
-        pace = math.nan
-    if not 0 < pace < math.inf:
-        _refuse(f"--speed is {speed!r}", "a number above 0, as in --speed 10, or --speed max")
-    return pace
-
-
-def _address(to: str) -> tuple[str, int]:
-    host, _, port = to.rpartition(":")
-    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port[:6]) < 65536:  # noqa: PLR2004 - ports
-        _refuse(f"--to is {to!r}", "a host and a port, as in --to 127.0.0.1:7400")
-    return host.removeprefix("[").removesuffix("]"), int(port)
-
-
-def _refuse(sentence: str, hint: str) -> NoReturn:
-    """An operator's mistake: what is wrong, what to do, exit 2."""
-    typer.echo(f"Error: {sentence}", err=True)
-    typer.echo(f"Try: {hint}", err=True)
-    raise typer.Exit(2)
+        return scenarios.load(scenario, seed)
+    except scenarios.ScenarioError as error:
+        refuse(str(error), error.hint)
 
 
 def main() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass, field, fields
 from importlib import resources
 from itertools import pairwise
@@ -15,8 +14,14 @@ import yaml
 from firmware_sim.cover import ManholeCover
 from firmware_sim.crowd import CountingCamera
 from firmware_sim.lamp import StreetLight
+from firmware_sim.plan import Unit, units
+from firmware_sim.refusal import IDENTIFIER, ScenarioError, number, refuse_unknown
 from firmware_sim.river import RiverGauge
 from firmware_sim.track import Track
+from firmware_sim.worlds import made
+from firmware_sim.worlds.world import World
+
+__all__ = ["PROFILES", "Device", "Part", "Scenario", "ScenarioError", "load", "names", "parse"]
 
 Device = RiverGauge | CountingCamera | ManholeCover | StreetLight
 
@@ -27,15 +32,6 @@ PROFILES: dict[str, type[Device]] = {
     "street-light": StreetLight,
 }
 HELD = {"open", "lit", "fault"}
-IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
-
-
-class ScenarioError(ValueError):
-    """A scenario that cannot be run; the text is a sentence, `hint` says what to do."""
-
-    def __init__(self, sentence: str, hint: str) -> None:
-        super().__init__(sentence)
-        self.hint = hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +47,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A story of `cycle_s` seconds for some devices."""
+    """A story of `cycle_s` seconds for some devices, or a world of `length_s` seconds and the fleets in it."""
 
     parts: tuple[Part, ...]
     cycle_s: float
@@ -59,6 +55,10 @@ class Scenario:
     swing: float = 0.0
     local_time: bool = False  # the story begins at local midnight, not now
     utc_offset_h: float = 0.0
+    world: World | None = None
+    units: tuple[Unit, ...] = ()
+    length_s: float = math.inf
+    story_time: bool = False  # times are the story's own, its end is now
 
 
 def names() -> list[str]:
@@ -67,8 +67,12 @@ def names() -> list[str]:
     return sorted(Path(entry.name).stem for entry in shelf.iterdir() if entry.name.endswith(".yaml"))
 
 
-def load(scenario: str) -> Scenario:
+def load(scenario: str, seed: int = 0) -> Scenario:
     """Read a scenario by its name or by the path of a YAML file.
+
+    Args:
+        scenario: name or path.
+        seed: of the places and fates of its fleets; what it lists one by one does not depend on it.
 
     Raises:
         ScenarioError: it is not there, not readable, or not a scenario.
@@ -89,10 +93,10 @@ def load(scenario: str) -> Scenario:
             raise ScenarioError(
                 f"cannot read {scenario}: {error}", "the path of a readable YAML file."
             ) from error
-    return parse(text, scenario)
+    return parse(text, scenario, seed)
 
 
-def parse(text: str, name: str) -> Scenario:
+def parse(text: str, name: str, seed: int = 0) -> Scenario:
     """Read a scenario's YAML; `name` is used in sentences only (raises `ScenarioError`)."""
     try:
         document = yaml.safe_load(text)
@@ -100,6 +104,8 @@ def parse(text: str, name: str) -> Scenario:
         raise ScenarioError(
             f"{name} is not YAML: {' '.join(str(error).split())}", "correct that line."
         ) from error
+    if isinstance(document, dict) and "fleets" in document:
+        return _with_fleets(document, name, seed)
     known = {"cycle_s", "drift_s", "swing", "begin", "utc_offset_h", "devices"}
     if (
         not isinstance(document, dict)
@@ -107,7 +113,7 @@ def parse(text: str, name: str) -> Scenario:
         or not document["devices"]
     ):
         raise ScenarioError(f"{name} lists no devices", "a 'devices' list, as in the scenario 'demo'.")
-    _refuse_unknown(document, known, name)
+    refuse_unknown(document, known, name)
     parts: list[Part] = []
     for entry in document["devices"]:
         parts.extend(_parts(entry, name))
@@ -121,11 +127,29 @@ def parse(text: str, name: str) -> Scenario:
         raise ScenarioError(f"{name}: begin is {begin!r}", "'now' or 'local_time'.")
     return Scenario(
         parts=tuple(parts),
-        cycle_s=_number(document.get("cycle_s", 86400), f"{name}: cycle_s", above=0),
-        drift_s=_number(document.get("drift_s", 0), f"{name}: drift_s"),
-        swing=_number(document.get("swing", 0), f"{name}: swing"),
+        cycle_s=number(document.get("cycle_s", 86400), f"{name}: cycle_s", above=0),
+        drift_s=number(document.get("drift_s", 0), f"{name}: drift_s"),
+        swing=number(document.get("swing", 0), f"{name}: swing"),
         local_time=begin == "local_time",
-        utc_offset_h=_number(document.get("utc_offset_h", 0), f"{name}: utc_offset_h"),
+        utc_offset_h=number(document.get("utc_offset_h", 0), f"{name}: utc_offset_h"),
+    )
+
+
+def _with_fleets(document: dict[str, Any], name: str, seed: int) -> Scenario:
+    refuse_unknown(document, {"world", "fleets", "times"}, name)
+    times = document.get("times", "wall")
+    if times not in ("wall", "story"):
+        raise ScenarioError(f"{name}: times is {times!r}", "'wall' or 'story'.")
+    world = made(document.get("world"), seed, name)
+    found = units(document["fleets"], world.ground, seed, name)
+    world.join(found)
+    return Scenario(
+        parts=(),
+        cycle_s=world.length_s,
+        world=world,
+        units=found,
+        length_s=world.length_s,
+        story_time=times == "story",
     )
 
 
@@ -138,16 +162,16 @@ def _parts(entry: object, name: str) -> list[Part]:
     ):
         raise ScenarioError(f"{name}: {ids!r} is no device id", "small letters, digits and hyphens.")
     where = f"{name}: {', '.join(ids)}"
-    _refuse_unknown(entry, {"id", "ids", "profile", "every_s", "model", "drive"}, where)
+    refuse_unknown(entry, {"id", "ids", "profile", "every_s", "model", "drive"}, where)
     kind = PROFILES.get(str(entry.get("profile")))
     if kind is None:
         raise ScenarioError(f"{where}: profile is {entry.get('profile')!r}", f"one of {', '.join(PROFILES)}.")
     model, drive = entry.get("model") or {}, entry.get("drive") or {}
     constants = {member.name for member in fields(kind) if member.init} - {"chance"}
-    _refuse_unknown(model, constants, f"{where}: model")
-    _refuse_unknown(drive, set(kind.DRIVEN), f"{where}: drive")
-    every_s = _number(entry.get("every_s"), f"{where}: every_s", above=0)
-    constants_given = {key: _number(value, f"{where}: {key}") for key, value in model.items()}
+    refuse_unknown(model, constants, f"{where}: model")
+    refuse_unknown(drive, set(kind.DRIVEN), f"{where}: drive")
+    every_s = number(entry.get("every_s"), f"{where}: every_s", above=0)
+    constants_given = {key: number(value, f"{where}: {key}") for key, value in model.items()}
     tracks = {key: _track(points, key in HELD, f"{where}: {key}") for key, points in drive.items()}
     return [Part(one, str(entry["profile"]), every_s, constants_given, tracks) for one in ids]
 
@@ -157,23 +181,7 @@ def _track(points: object, held: bool, where: str) -> Track:  # noqa: FBT001 - p
     for point in points if isinstance(points, list) and points else [None]:
         if not isinstance(point, list) or len(point) != 2:  # noqa: PLR2004 - second, value
             raise ScenarioError(f"{where}: {point!r} is not a point", "points as in [[0, 60], [30, 420]].")
-        pairs.append((_number(point[0], where), _number(point[1], where)))
+        pairs.append((number(point[0], where), number(point[1], where)))
     if any(later[0] <= earlier[0] for earlier, later in pairwise(pairs)):
         raise ScenarioError(f"{where}: its seconds do not ascend", "each point later than the one before.")
     return Track(tuple(pairs), held)
-
-
-def _number(value: object, where: str, above: float = -math.inf) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not above < value < math.inf:
-        raise ScenarioError(
-            f"{where} is {value!r}", "a number" + (f" above {above:g}." if above == 0 else ".")
-        )
-    return float(value)
-
-
-def _refuse_unknown(mapping: Any, known: set[str], where: str) -> None:
-    if not isinstance(mapping, dict):
-        raise ScenarioError(f"{where} is {mapping!r}", f"a mapping of {', '.join(sorted(known))}.")
-    for key in mapping:
-        if key not in known:
-            raise ScenarioError(f"{where} has {key!r}", f"one of {', '.join(sorted(known))}.")

@@ -97,3 +97,8 @@ def at_most(count: int) -> None:
     """Raise Malformed where one message holds more readings than a batch may."""
     if count > READINGS_LIMIT:
         raise Malformed(f"{count} readings in one message; at most {READINGS_LIMIT}")
+
+
+def not_kept(why: Malformed) -> bytes:
+    """What is stored of a payload that cannot be read, and of which nobody can tell what it would show."""
+    return f"not kept: {why}".encode()

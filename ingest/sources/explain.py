@@ -1,32 +1,27 @@
-"""Messages on foreign topics explained, for `cityhub decode`: what was understood, what was not, and why.
-
-Bytes are one message, or one a line; a line `{"topic": ..., "payload": ...}` gives the topic that a bare payload lacks.
-"""
+"""Messages on foreign topics explained, for `cityhub decode`: what was understood, what was not, and why."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Iterator
 from typing import Any
-
-import orjson
 
 from edge.reading import now_us
 from edge.wire import Malformed
-from ingest.batch import describe_us
+from ingest.sources import document, naming, thingsboard_types
 from ingest.sources.chirpstack import MEASURABLE, ChirpStack
+from ingest.sources.frigate import Frigate
+from ingest.sources.onvif import Onvif, split
 from ingest.sources.said import Said
+from ingest.sources.shown import Explained, lines, readings, when
+from ingest.sources.thingsboard import GATEWAY, SILENT, ThingsBoard, entries_of
 
-Explained = dict[str, Any]
-Explain = Callable[[str, bytes], Explained]
-LINES_LIMIT = 100_000
-NO_TOPIC = 'the payload alone does not tell its topic: give {"topic": ..., "payload": ...}'
 KNOWN_EVENTS = ("join", "ack", "txack", "log", "location", "integration")
 
 
 def chirpstack(raw: bytes) -> Iterator[Explained]:
     """Events of ChirpStack v4; with `"codec": NAME` in the line that codec reads the bytes."""
-    return _lines("chirpstack", raw, _chirpstack_topic, _chirpstack)
+    return lines("chirpstack", raw, _chirpstack_topic, _chirpstack)
 
 
 def _chirpstack_topic(document: Any) -> str:
@@ -43,7 +38,7 @@ def _chirpstack(topic: str, payload: bytes, line: Explained) -> Explained:
     event = source.event(topic, payload, now_us())
     body = event.body
     own = {each.metric: each for each in event.fields}
-    shown = _said([Said(event.dev_eui, event.samples, event.notes)])
+    shown = readings([Said(event.dev_eui, event.samples, event.notes)])
     for entry in shown["understood"]:
         if entry["name"] in own:
             entry |= {"raw": own[entry["name"]].raw.hex(), "meaning": own[entry["name"]].meaning}
@@ -58,7 +53,7 @@ def _chirpstack(topic: str, payload: bytes, line: Explained) -> Explained:
         "event": event.kind,
         "device": event.dev_eui,
         "id": body.get("deduplicationId"),
-        "time": _when(event.at_us),
+        "time": when(event.at_us),
         "codec": event.codec,
         # Absent is their default in the JSON mapping of protobuf.
         **({"fCnt": body.get("fCnt", 0), "fPort": body.get("fPort", 0)} if event.kind == "up" else {}),
@@ -67,71 +62,108 @@ def _chirpstack(topic: str, payload: bytes, line: Explained) -> Explained:
     }
 
 
-def _lines(
-    form: str,
-    raw: bytes,
-    guess: Callable[[Any], str],
-    explain: Callable[[str, bytes, Explained], Explained],
-) -> Iterator[Explained]:
-    """Explain every message of the bytes; a line that cannot be read is one that was not understood."""
-    for topic, payload, line in _messages(raw, guess):
-        if not topic:
-            yield _refused(form, topic, NO_TOPIC)
-            continue
-        try:
-            yield {"format": form, "topic": topic, **explain(topic, payload, line)}
-        except Malformed as error:
-            yield _refused(form, topic, str(error))
+def thingsboard(raw: bytes) -> Iterator[Explained]:
+    """Telemetry of ThingsBoard's gateways and devices, each value with the type that ThingsBoard gives it."""
+    return lines("thingsboard", raw, _thingsboard_topic, _thingsboard)
 
 
-def _refused(form: str, topic: str, why: str) -> Explained:
-    return {"format": form, "topic": topic, "understood": [], "not_understood": [why], "notes": []}
+def _thingsboard_topic(document: Any) -> str:
+    if isinstance(document, dict) and document.keys() == {"device"}:
+        return "v1/gateway/connect"
+    lists = isinstance(document, dict) and [
+        isinstance(value, list) and all(isinstance(each, dict) for each in value)
+        for value in document.values()
+    ]
+    return GATEWAY if lists and all(lists) else "tb/-/v1/devices/me/telemetry"
 
 
-def _messages(raw: bytes, guess: Callable[[Any], str]) -> Iterable[tuple[str, bytes, Explained]]:
-    """Topic, payload and the line around them: the whole as one message where it is JSON or text, else line by line."""
-    lines = [each for each in raw.splitlines()[:LINES_LIMIT] if each.strip()]
-    whole = _json(raw)
-    if whole is None and len(lines) > 1 and all(_json(each) is not None for each in lines):
-        return [_message(each, guess) for each in lines]
-    return [_message(raw, guess)]
+def _thingsboard(topic: str, payload: bytes, line: Explained) -> Explained:
+    del line
+    arrived_us = now_us()
+    prefix = re.match(r"(.*)/[^/]+/v[12]/", topic)
+    said = ThingsBoard(prefix[1] if prefix else "tb").read(topic, payload, arrived_us)
+    if SILENT.fullmatch(topic):
+        told = document.parse(payload)
+        return {"understood": [told], "not_understood": [], "notes": ["known, and no telemetry"]}
+    written = thingsboard_types.parse(payload)
+    # The same entries as the readings: in order, device by device.
+    devices = list(written.values()) if topic.endswith(GATEWAY) else [written]
+    understood = [
+        {
+            "device": each.address,
+            "key": key,
+            "name": naming.metric(key),
+            "time": when(at_us),
+            "type": kind,
+            "value": value,
+        }
+        for each, body in zip(said, devices, strict=True)
+        for at_us, values in _entries(body, arrived_us)
+        for key, written_value in values.items()
+        for kind, value in [thingsboard_types.typed(written_value)]
+    ]
+    return {"understood": understood, "not_understood": readings(said)["not_understood"], "notes": []}
 
 
-def _message(raw: bytes, guess: Callable[[Any], str]) -> tuple[str, bytes, Explained]:
-    found = _json(raw)
-    if isinstance(found, dict) and isinstance(found.get("topic"), str) and "payload" in found:
-        inner = found["payload"]
-        payload = inner.encode() if isinstance(inner, str) else orjson.dumps(inner)
-        return found["topic"], payload, found
-    return guess(found), raw, {}
-
-
-def _json(raw: bytes) -> Any:
+def _entries(body: Any, arrived_us: int) -> list[tuple[int, dict[str, Any]]]:
+    """Entries with their times as numbers again; none where the readings' notes say already that they are wrong."""
+    entries = body if isinstance(body, list) else [body]
+    timed = [
+        {**each, "ts": document.number(each["ts"])}
+        if isinstance(each, dict) and {"ts", "values"} <= each.keys()
+        else each
+        for each in entries
+    ]
     try:
-        return orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return None
+        return list(entries_of(timed, arrived_us))
+    except Malformed:
+        return []
 
 
-def _when(at_us: int) -> str:
-    """A time as people read it, with what it has below a second."""
-    moment, below = describe_us(at_us), at_us % 1_000_000
-    return moment.replace("Z", f".{below:06}Z") if below else moment
+def frigate(raw: bytes) -> Iterator[Explained]:
+    """Messages of Frigate; a count alone does not tell of what."""
+    return lines("frigate", raw, _frigate_topic, _frigate)
 
 
-def _said(said: list[Said]) -> Explained:
-    """The readings by device, and what was not taken."""
-    return {
-        "understood": [
-            {
-                "device": each.address,
-                "name": metric,
-                "time": _when(at_us),
-                "value": None if math.isnan(value) else value,
-                **({"unit": unit} if unit else {}),
-            }
-            for each in said
-            for metric, at_us, value, unit in each.samples
-        ],
-        "not_understood": [f"{each.address}: {note}" for each in said for note in each.notes],
-    }
+def _frigate_topic(found: Any) -> str:
+    if isinstance(found, dict) and {"type", "after"} <= found.keys():
+        return "frigate/events"
+    return "frigate/stats" if isinstance(found, dict) and {"cameras", "detection_fps"} & found.keys() else ""
+
+
+def _frigate(topic: str, payload: bytes, line: Explained) -> Explained:
+    del line
+    source = Frigate(topic.split("/", 1)[0])
+    found = readings(source.read(topic, source.kept(topic, payload), now_us()))
+    if found["understood"]:
+        return {**found, "notes": []}
+    body = document.parse(payload) if payload[:1] == b"{" else {}
+    told = [{"name": name, "value": body[name]} for name in ("type", "severity") if name in body]
+    return {**found, "understood": told, "notes": ["known, and nothing of it is counted"]}
+
+
+def onvif(raw: bytes) -> Iterator[Explained]:
+    """Events and metadata of ONVIF cameras; a sensor's metadata and events do not tell their topic by themselves."""
+    return lines("onvif", raw, _onvif_topic, _onvif)
+
+
+def _onvif_topic(found: Any) -> str:
+    if isinstance(found, dict) and {"Frame", "VideoAnalytics", "MetadataStream"} & found.keys():
+        return "-/onvif-mj/VideoAnalytics/-/-"
+    return ""
+
+
+def _onvif(topic: str, payload: bytes, line: Explained) -> Explained:
+    del line
+    source = Onvif()
+    found = readings(source.read(topic, payload, now_us()))
+    at = split(topic)
+    body = document.parse(payload) if payload else {}
+    parts = {name: body[name] for name in ("UtcTime", "Source", "Data") if name in body}
+    notes = []
+    if not payload:
+        notes = ["a retained property was deleted"]
+    elif not found["understood"] and not found["not_understood"]:
+        notes = ["known, and nothing of it is measured"]
+        found["understood"] = [{"name": name, "value": value} for name, value in parts.items()]
+    return {"camera": at and at.prefix, "path": at and at.path, **parts, **found, "notes": notes}

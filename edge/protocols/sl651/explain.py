@@ -112,6 +112,8 @@ def _ending(end: int) -> str:
 
 
 def _said(frame: Frame, fields: list[Field], lost: list[str], notes: list[str]) -> dict[str, Any]:
+    if not frame.centre:
+        notes = [*notes, "centre-zero: centre 0; there are 1 to 255"]
     return {
         "format": "sl651",
         "encoding": "ASCII" if frame.text else "HEX/BCD",

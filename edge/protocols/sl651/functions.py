@@ -61,11 +61,9 @@ SETTINGS = BASIC | RUNNING
 # After the address: data of a form of their own, or nothing.
 OWN_FORM = frozenset({VERSION, PUMPS, VALVES, GATES, QUOTA, EVENTS, CLOCK, 0x51})
 
-# What a station says of itself, or in answer to a question that changes nothing: these are confirmed. The others
-# confirm an order that changes the station (its settings, its password, its pumps); none of them is ours to confirm.
-CONFIRMED = frozenset(
-    {*range(0x30, 0x3B), 0x41, 0x43, 0x44, 0x45, 0x46, CLOCK, PUMPS, VALVES, GATES, 0x50, 0x51}
-)
+# What a station says of itself: this is confirmed. An answer is, where it was asked for. What confirms an order that
+# changes the station (its settings, its password, its pumps) is not ours to confirm: a station acts on that.
+REPORTED = frozenset({*range(0x30, 0x37), 0x41, 0x43, PUMPS, VALVES, GATES})
 # What may be asked: these change nothing, or set the clock.
 ASKED = frozenset({0x36, 0x37, 0x38, 0x39, 0x3A, 0x41, 0x43, 0x44, 0x45, 0x46, CLOCK, 0x50, 0x51})
 

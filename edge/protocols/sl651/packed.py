@@ -26,6 +26,10 @@ def read(func: int, data: bytes) -> Body:
     body.serial = data[0] << 8 | data[1]
     digits = data.hex()
     body.sent = digits[4:16]
+    if func not in fn.FUNCTIONS:
+        body.troubles.append(("function-unknown", f"function {func:02X}, {fn.meaning(func)}"))
+        if data[HEAD : HEAD + 2] not in MARKS:  # its form is not ours to guess
+            return body
     Reader(func, data, digits, body).run()
     return body
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from edge.protocols.sl651.frame import Frame
+from edge.protocols.sl651.functions import PICTURE
 
-BYTES_LIMIT = 4 << 20  # of all messages of a link together
+BYTES_LIMIT = 1 << 20  # of all messages of a link together: 4,095 packets of 256 bytes
+REPORT_LIMIT = 64 << 10  # of one that is no picture: a month of readings five minutes apart
 MESSAGES_LIMIT = 8  # of a link at once
 PATIENCE_US = 15_000_000  # silence after which a packet is asked for again
 ASKED_LIMIT = 3  # times for one packet: a station sends each at most twice more (6.3.1.2)
@@ -19,7 +21,7 @@ Key = tuple[str, int, int, bool]
 
 
 class Missing(NamedTuple):
-    """A packet to ask for."""
+    """A packet to ask for, or to say of that all is there."""
 
     frame: Frame  # one of the message's
     number: int
@@ -43,7 +45,7 @@ class Outcome(NamedTuple):
 
     whole: bytes | None = None  # the body of the message, all packets in order
     missing: Missing | None = None
-    again: bool = False  # belongs to a message that is done: its acknowledgement was lost
+    again: Missing | None = None  # belongs to a message that is done: its acknowledgement was lost
     given_up: str = ""  # why a message was dropped; its station is in `frame`
     frame: Frame | None = None
 
@@ -53,7 +55,7 @@ class Packets:
 
     def __init__(self) -> None:
         self._open: OrderedDict[Key, Message] = OrderedDict()
-        self._done: OrderedDict[Key, int] = OrderedDict()
+        self._done: OrderedDict[Key, bytes] = OrderedDict()  # serial number
 
     @property
     def size(self) -> int:
@@ -69,15 +71,17 @@ class Packets:
         if message is None:
             # The first packet begins a message, also one that was done: it is acknowledged when it is whole again.
             if frame.number != 1 and key in self._done:
-                return [Outcome(again=True, frame=frame)]
+                return [Outcome(again=Missing(frame, frame.total, self._done[key]))]
             message = self._open[key] = Message(frame, now_us)
         self._open.move_to_end(key)
         message.size += len(frame.body) - len(message.parts.get(frame.number, b""))
         message.parts[frame.number] = frame.body
         message.heard_us = now_us
+        if message.size > REPORT_LIMIT and frame.func != PICTURE:
+            return [self._give_up(key, f"more than {REPORT_LIMIT} bytes and no picture")]
         if len(message.parts) == frame.total:
             del self._open[key]
-            self._done[key] = now_us
+            self._done[key] = _serial(message)
             while len(self._done) > DONE_KEPT:
                 self._done.popitem(last=False)
             return [Outcome(b"".join(message.parts[at] for at in sorted(message.parts)), frame=frame)]
@@ -102,8 +106,7 @@ class Packets:
         message.asked = number
         if message.times > ASKED_LIMIT:
             return self._give_up(key, f"packet {number} of {key[2]} did not come though it was asked for")
-        first = message.parts.get(1, b"")
-        return Outcome(missing=Missing(message.sample, number, first[:4] if key[3] else first[:2]))
+        return Outcome(missing=Missing(message.sample, number, _serial(message)))
 
     def _bounded(self) -> list[Outcome]:
         outcomes = []
@@ -114,3 +117,9 @@ class Packets:
     def _give_up(self, key: Key, why: str) -> Outcome:
         message = self._open.pop(key)
         return Outcome(given_up=f"{len(message.parts)} of {key[2]} packets: {why}", frame=message.sample)
+
+
+def _serial(message: Message) -> bytes:
+    """Only the first packet says it."""
+    first = message.parts.get(1, b"")
+    return first[:4] if message.sample.text else first[:2]

@@ -20,6 +20,7 @@ NEAR_M = 0.2
 BASE_M = 0.05  # a base level that moves by more than a slot's resolution and a little
 SECTORS, SECTOR_DEG = 16, 22.5
 STATIONS_KEPT = 1024
+NOTES_LIMIT = 40  # of one message
 HOUR_SLOTS = ("auto", "first", "last")
 
 
@@ -78,6 +79,10 @@ class Collector:
             if ident == el.STATION:
                 continue
             if at is None:
+                if step_us:
+                    text = f"series of element {ident:02X} without a time"
+                    notes.append(Note(self._identify(spoken), "series-dropped", text))
+                    continue
                 at = fallback
             elif not times.EARLIEST_US <= at <= latest:
                 if ident == el.TIME:
@@ -100,6 +105,10 @@ class Collector:
                 self._other(element, at, spoken, samples, notes, pictures)
         if body.own:
             self._states(func, body.own[1], fallback, spoken, samples, notes)
+        if len(notes) > NOTES_LIMIT:
+            notes[NOTES_LIMIT:] = [
+                Note(self._identify(rtu), "more", f"{len(notes) - NOTES_LIMIT} more of one message")
+            ]
         return samples, notes, pictures
 
     def _named(self, station: str) -> dict[int | str, str]:
@@ -186,12 +195,14 @@ class Collector:
             values = self._unfilled(values, ident, body, device, station, notes)
         names = self._named(station)
         name = names.get(ident) or self._name(names, station, ident)
-        for place, value in enumerate(values):
-            if value is None:
-                text = f"value {place + 1} of the series of element {ident:02X} cannot be read; dropped"
-                notes.append(Note(device, "digits-invalid", text))
-            else:
-                samples.append((name, at + place * step, value))
+        samples += [
+            (name, at + place * step, value) for place, value in enumerate(values) if value is not None
+        ]
+        if lost := values.count(None):
+            text = (
+                f"{lost} of {len(values)} values of the series of element {ident:02X} cannot be read; dropped"
+            )
+            notes.append(Note(device, "digits-invalid", text))
 
     def _ends(self, func: int, at: int, sent_us: int) -> bool:
         """Whether the time said is that of the last slot: so it must be where the hour would not be over yet."""

@@ -15,6 +15,7 @@ TOKEN = re.compile(rb"[^ ]+")
 NUMBER = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{0,20})?")
 STEP = re.compile(r"DR([DHN])([0-9]{2})")
 EXTENDED = re.compile(r"FF[0-9A-F]{2}")
+RESERVED = re.compile(r"7[6-9A-F]|[89A-E][0-9A-F]")  # makers write these by their number
 MINUTES = {"D": 1440, "H": 60, "N": 1}
 HEXADECIMAL = re.compile(r"[0-9A-Fa-f]+")
 
@@ -30,6 +31,10 @@ def read(func: int, data: bytes) -> Body:
         body.troubles.append(("cut-short", f"the body begins with {head!r}: no serial number and time"))
         return body
     body.serial, body.sent = int(head[:4], 16), head[4:]
+    if func not in fn.FUNCTIONS:
+        body.troubles.append(("function-unknown", f"function {func:02X}, {fn.meaning(func)}"))
+        if not data[HEAD:].lstrip().startswith(b"ST "):  # its form is not ours to guess
+            return body
     Reader(func, data, body).run()
     return body
 
@@ -215,6 +220,8 @@ class Reader:
 
 def _kind(name: str) -> el.Kind | None:
     if EXTENDED.fullmatch(name):
+        return el.kind(int(name, 16))
+    if RESERVED.fullmatch(name) and name not in el.SYMBOLS:
         return el.kind(int(name, 16))
     return el.SYMBOLS.get(name)
 

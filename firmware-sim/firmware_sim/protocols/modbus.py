@@ -55,7 +55,7 @@ class Slave:
             self.answered += 1
         return answers, waiting
 
-    def _answer(self, unit: int, request: bytes) -> bytes:
+    def _answer(self, unit: int, request: bytes) -> bytes:  # noqa: PLR0911 - one return an exception
         function = request[0]
         if unit not in self.units:
             return bytes([function | 0x80, NO_UNIT])

@@ -11,6 +11,7 @@ class Clock:
 
     offset_s: float = 0.0
     drift_ppm: float = 0.0
+    settable: bool = True  # not where a story's time is not the wall clock's
     times_set: int = 0
     _since: float | None = field(default=None, init=False)
 
@@ -22,6 +23,7 @@ class Clock:
 
     def set(self, shown_s: float, true_s: float) -> None:
         """Someone sets the clock to a time."""
-        self.offset_s = shown_s - true_s
-        self._since = true_s
         self.times_set += 1
+        if self.settable:
+            self.offset_s = shown_s - true_s
+            self._since = true_s

@@ -100,12 +100,12 @@ class Logger:
         whole = b"".join(data(self.instrument, number, cn, beijing(time_s), factors))
         self.outbox.put((number, cn), lambda _: whole)
 
-    def outgoing(self, now: float) -> bytes:
+    def outgoing(self, now: float, true_s: float) -> bytes:  # noqa: ARG002 - only some tell the time
         """Bytes to send now."""
         told, self._answers = self._answers, b""
         return told + self.outbox.due(now)
 
-    def heard(self, received: bytes, now: float) -> None:
+    def heard(self, received: bytes, true_s: float) -> None:
         """Take what the host sent."""
         for order in self._reader.feed(received):
             head = order.head
@@ -116,9 +116,9 @@ class Logger:
                     if self.outbox.acknowledge((head.get("QN"), cn)):
                         break
             elif not head.get("CN", "9").startswith("9"):
-                self._answers += self._obey(order, now)
+                self._answers += self._obey(order, true_s)
 
-    def _obey(self, order: Order, now: float) -> bytes:
+    def _obey(self, order: Order, true_s: float) -> bytes:
         number, cn = order.head.get("QN", ""), order.head.get("CN", "")
         done, upload = True, b""
         match cn:
@@ -131,10 +131,10 @@ class Logger:
             case "1064":
                 done = self._set("minute_s", order.cp.get("MinInterval", ""), 60)
             case "1011":
-                stamp = f"SystemTime={beijing(self.clock.at(now)):%Y%m%d%H%M%S}"
+                stamp = f"SystemTime={beijing(self.clock.at(true_s)):%Y%m%d%H%M%S}"
                 upload = self._upload(number, cn, stamp)
             case "1012":
-                done = self._set_clock(order.cp.get("SystemTime", ""), now)
+                done = self._set_clock(order.cp.get("SystemTime", ""), true_s)
             case _:
                 return answer(self.instrument, number, "9011", f"QnRtn={REFUSED}")
         taken = answer(self.instrument, number, "9011", f"QnRtn={TAKEN}")
@@ -149,12 +149,12 @@ class Logger:
         setattr(self.intervals, name, int(text) * scale)
         return True
 
-    def _set_clock(self, text: str, now: float) -> bool:
+    def _set_clock(self, text: str, true_s: float) -> bool:
         try:
             told = datetime.strptime(text, "%Y%m%d%H%M%S")  # noqa: DTZ007 - Beijing time has no zone here
         except ValueError:
             return False
-        self.clock.set(since_1970(told), now)
+        self.clock.set(since_1970(told), true_s)
         return True
 
     def reboot(self) -> None:

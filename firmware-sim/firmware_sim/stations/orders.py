@@ -20,9 +20,9 @@ VERSION = b"LANJIANG-RTU-V2.1"
 PERIOD_MOST = 288
 
 
-def obey(rtu: Rtu, order: Downlink, now: float) -> bytes:
+def obey(rtu: Rtu, order: Downlink, true_s: float) -> bytes:  # noqa: C901, PLR0912 - one case a function
     """Do it and answer it; what the station does not know is not answered."""
-    shown = rtu.clock.at(now)
+    shown = rtu.clock.at(true_s)
     station = Station(rtu.line.rtu)
     items: list[Item]
     match order.function:
@@ -45,8 +45,8 @@ def obey(rtu: Rtu, order: Downlink, now: float) -> bytes:
             rtu.memory.forget()
             items = [station]
         case 0x4A:
-            _set_clock(rtu, order, now)
-            shown = rtu.clock.at(now)
+            _set_clock(rtu, order, true_s)
+            shown = rtu.clock.at(true_s)
             items = [station]
         case 0x4C:
             rtu.pumps = order.body[9] if len(order.body) > 9 else rtu.pumps  # noqa: PLR2004 - count, then bits
@@ -61,12 +61,12 @@ def obey(rtu: Rtu, order: Downlink, now: float) -> bytes:
     return frame(rtu.line, order.function, body(rtu.line, rtu.serial, beijing(shown), items))
 
 
-def _set_clock(rtu: Rtu, order: Downlink, now: float) -> None:
+def _set_clock(rtu: Rtu, order: Downlink, true_s: float) -> None:
     try:
         told = datetime.strptime(order.time, "%y%m%d%H%M%S")  # noqa: DTZ007 - Beijing time has no zone here
     except ValueError:
         return
-    rtu.clock.set(since_1970(told), now)
+    rtu.clock.set(since_1970(told), true_s)
 
 
 def _asked(rtu: Rtu, order: Downlink, shown: float) -> list[Item]:

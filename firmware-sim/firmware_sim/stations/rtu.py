@@ -193,20 +193,25 @@ class Rtu:
 
     # --- the line
 
-    def outgoing(self, now: float) -> bytes:
-        """Bytes to send now: answers first, then reports, a heartbeat where there is nothing else."""
+    def outgoing(self, now: float, true_s: float) -> bytes:
+        """Bytes to send now: answers first, then reports, a heartbeat where there is nothing else.
+
+        Args:
+            now: seconds of the network's clock, which waits and repeats go by.
+            true_s: seconds since 1970, which the station's own clock goes by.
+        """
         told, self._answers = self._answers, b""
         told += self.outbox.due(now)
         if told:
             self._spoke_at = now
         elif now - self._spoke_at >= HEARTBEAT_S and self.settings.stays:
             self._spoke_at = now
-            shown = beijing(self.clock.at(now))
+            shown = beijing(self.clock.at(true_s))
             # The serial number of the last report, not counted on; nobody answers.
             told = frame(self.line, HEARTBEAT, body(self.line, max(self.serial, 1), shown, []))
         return told
 
-    def heard(self, data: bytes, now: float) -> None:
+    def heard(self, data: bytes, true_s: float) -> None:
         """Take what the centre sent."""
         for order in self._reader.feed(data):
             if order.rtu != self.line.rtu.upper():
@@ -218,7 +223,7 @@ class Rtu:
             elif "f" not in self.line.deviations and order.password != self.line.password.upper():
                 self.refused += 1
             else:
-                self._answers += obey(self, order, now)
+                self._answers += obey(self, order, true_s)
 
     def _acknowledged(self, order: Downlink) -> bool:
         return self.outbox.acknowledge((order.function, order.serial))

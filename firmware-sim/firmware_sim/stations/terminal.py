@@ -110,7 +110,7 @@ class Terminal:
         self._count += 1
         self.outbox.put((afn, self._count), make)
 
-    def outgoing(self, now: float) -> bytes:
+    def outgoing(self, now: float, true_s: float) -> bytes:  # noqa: ARG002 - only some tell the time
         """Bytes to send now: a log-in first, then reports, a sign of life where there is nothing else."""
         told = b"" if self._logged_in else link(self.station, LOGIN)
         self._logged_in = True
@@ -125,7 +125,7 @@ class Terminal:
         """The next link begins with a log-in."""
         self._logged_in = False
 
-    def heard(self, received: bytes, now: float) -> None:
+    def heard(self, received: bytes, true_s: float) -> None:
         """Take what the centre sent: an acknowledgement names the function, and tells the time."""
         for order in self._reader.feed(received):
             if order.address != self.station.wire:
@@ -134,18 +134,18 @@ class Terminal:
                 self.outbox.acknowledge_first(order.afn)
                 if order.content:
                     self.mode = order.content[0]
-                self._set_clock(order.content[1:], now)
+                self._set_clock(order.content[1:], true_s)
             elif order.afn != LINK:
                 self.refused += 1
 
-    def _set_clock(self, tag: bytes, now: float) -> None:
+    def _set_clock(self, tag: bytes, true_s: float) -> None:
         if len(tag) != 7:  # noqa: PLR2004 - the short tag has no month and sets no clock
             return
         try:
             told = datetime.strptime(tag[:6].hex(), "%S%M%H%d%m%y")  # noqa: DTZ007 - Beijing time, no zone
         except ValueError:
             return
-        self.clock.set(since_1970(told), now)
+        self.clock.set(since_1970(told), true_s)
 
     def reboot(self) -> None:
         """RAM is lost."""

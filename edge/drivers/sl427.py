@@ -1,0 +1,160 @@
+"""SL/T 427 and SZY 206 as a dialogue: a station logs in, reports, and is confirmed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from edge.drivers.dialogue import Heard, Note
+from edge.protocols.sl427.elements import Unfit
+from edge.protocols.sl427.frame import Found, Stream
+from edge.protocols.sl427.message import (
+    LINK,
+    LINKS,
+    PICTURE,
+    REPORTS,
+    VOLTAGE,
+    Message,
+    Refused,
+    address_of,
+    read,
+)
+from edge.protocols.sl427.pieces import Open, Pieces
+from edge.protocols.sl427.reply import confirm
+from edge.protocols.sl427.report import Dialect
+from edge.protocols.sl427.report import read as read_report
+
+STALE_US = 30_000_000
+STATIONS = 1000
+
+
+class Sl427:
+    """One link.
+
+    `stations` leads from the address (ten hexadecimal digits, or `110108/1284`) to the device; an address that is not
+    in it becomes `sl427-<address>`. `szy206`: addresses of stations with a time tag of five bytes. `quality`: decimals
+    of water quality parameters by address and metric. `mode`: the working mode that confirmations name, 0 to 3.
+    """
+
+    def __init__(
+        self,
+        stations: Mapping[str, str],
+        *,
+        szy206: Collection[str] = (),
+        quality: Mapping[str, Mapping[str, int]] | None = None,
+        mode: int = 0,
+    ) -> None:
+        self._listed = {address_of(address): device for address, device in stations.items()}
+        old = {address_of(address) for address in szy206}
+        decimals = {address_of(address): known for address, known in (quality or {}).items()}
+        self._dialects = {
+            address: Dialect(address in old, decimals.get(address, {})) for address in old | decimals.keys()
+        }
+        self._mode = mode
+        self._heard: dict[str, None] = {}
+        self._stream = Stream()
+        self._pieces = Pieces()
+        self._heard_us = 0
+
+    def stations(self) -> list[str]:
+        """The addresses heard on this link."""
+        return list(self._heard)
+
+    def hear(self, data: bytes, arrived_us: int) -> Heard:
+        """Read what has come; confirmations stand in the order of their frames."""
+        heard = Heard()
+        self._heard_us = arrived_us
+        for found in self._stream.feed(data):
+            self._found(heard, found, arrived_us)
+        return heard
+
+    def tick(self, now_us: int) -> Heard:
+        """Give up what will not be whole any more."""
+        heard = Heard()
+        if self._stream.waiting and now_us - self._heard_us > STALE_US:
+            for found in self._stream.give_up():
+                self._found(heard, found, now_us)
+        for message in self._pieces.expired(now_us):
+            self._give_up(heard, message)
+        return heard
+
+    def _found(self, heard: Heard, found: Found, arrived_us: int) -> None:
+        if found.refused:
+            self._refuse(heard, "refused", found.refused)
+            return
+        try:
+            message = read(found.user)
+        except Refused as error:
+            self._refuse(heard, "refused", str(error))
+            return
+        heard.frames += 1
+        device = self._device(message)
+        if not message.up:
+            heard.notes.append(Note(device, "downlink", f"a centre's frame came up the link: {message.name}"))
+            return
+        data: bytes | None = message.data
+        if message.split:
+            data, given_up = self._pieces.take(message, arrived_us)
+            for held in given_up:
+                self._give_up(heard, held)
+        if data is None or self._take(heard, message, data, device, arrived_us):
+            heard.reply += self._confirm(message, arrived_us)
+
+    def _take(self, heard: Heard, message: Message, data: bytes, device: str, arrived_us: int) -> bool:
+        """Take a whole message; false where it is not to be confirmed."""
+        if message.function == LINK:
+            if data[:1] and data[0] not in LINKS:
+                heard.notes.append(Note(device, "unknown-link", f"link {data[0]:02X} is not F0, F1 or F2"))
+            return bool(data[:1])
+        if message.function == PICTURE:
+            heard.notes.append(Note(device, "picture", f"a picture of {len(data)} bytes is not kept"))
+            return True
+        if message.function not in REPORTS | {VOLTAGE}:
+            text = f"{message.name} (AFN {message.function:02X}), which nobody asked for, is not stored"
+            heard.notes.append(Note(device, "not-a-report", text))
+            return False
+        try:
+            report = read_report(message, data, self._dialect(message), arrived_us)
+        except Unfit as error:
+            self._refuse(heard, "unfit", f"{message.name}, kind {message.kind}: {error}", device)
+            return False
+        if report.time_us is None:
+            hint = f"{report.tag.hex()} is no time of {len(report.tag)} bytes; is SZY 206 set rightly for this station?"
+            self._refuse(heard, "no-time", hint, device)
+            return False
+        heard.notes += [Note(device, code, text) for code, text in report.notes]
+        at, told = report.time_us, {}
+        for one in report.reads:
+            if one.metric in told:
+                heard.notes.append(
+                    Note(device, "repeated", f"{one.metric} is in the report twice; the first counts")
+                )
+            elif one.metric:
+                told[one.metric] = one.number.value
+        told |= {seen.bit.metric: seen.value for seen in report.states if seen.bit.metric}
+        heard.samples += [(f"{device}/{metric}", at, value) for metric, value in told.items()]
+        return True
+
+    def _confirm(self, message: Message, arrived_us: int) -> bytes:
+        return confirm(message, self._mode, self._dialect(message).tag, arrived_us)
+
+    def _give_up(self, heard: Heard, held: Open) -> None:
+        text = (
+            f"{held.last.name}: {held.missing()} frames of {max(held.pieces)} did not come; nothing is stored"
+        )
+        self._refuse(heard, "piece-missing", text, self._device(held.last))
+
+    def _dialect(self, message: Message) -> Dialect:
+        return self._dialects.get(message.station, Dialect())
+
+    def _device(self, message: Message) -> str:
+        address = message.station
+        if len(self._heard) < STATIONS:
+            self._heard.setdefault(address)
+        return self._listed.get(address) or f"sl427-{address}"
+
+    def _refuse(self, heard: Heard, code: str, text: str, device: str = "") -> None:
+        heard.refused += 1
+        if not device and self._heard:
+            address = next(iter(self._heard))
+            device = self._listed.get(address) or f"sl427-{address}"
+        heard.notes.append(Note(device, code, text))

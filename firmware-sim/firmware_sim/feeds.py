@@ -1,0 +1,142 @@
+"""Feeds: what a device of an MQTT platform publishes for each of its samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from random import Random
+from typing import NamedTuple
+
+from firmware_sim.plan import Unit
+from firmware_sim.protocols import cameras, chirpstack, plain
+
+
+class Message(NamedTuple):
+    """What is to be published."""
+
+    topic: str
+    payload: bytes
+    qos: int = 0
+    retain: bool = False
+
+
+class ChirpStackFeed:
+    """A LoRaWAN device behind a network server: joins, then counts its uplinks; what is not heard is lost."""
+
+    keeps = False
+
+    def __init__(self, unit: Unit, chance: Random) -> None:
+        self._endpoint = chirpstack.Endpoint(unit.address.lower(), unit.id, unit.fleet.profile)
+        self._chance = chance
+        self._joined = False
+
+    def told(self, values: Mapping[str, float], ts_ms: int) -> list[Message]:
+        """A join before the first uplink."""
+        out = []
+        if not self._joined:
+            joined = chirpstack.join(self._endpoint, ts_ms, self._chance)
+            out.append(Message(self._endpoint.topic("join"), joined, 1))
+            self._joined = True
+        up = chirpstack.uplink(self._endpoint, dict(values), ts_ms, self._chance)
+        return [*out, Message(self._endpoint.topic("up"), up, 1)]
+
+    def reboot(self) -> None:
+        """It joins again and its counter begins anew."""
+        self._endpoint.rejoin()
+        self._joined = False
+
+
+class OnvifFeed:
+    """An ONVIF camera: an occupancy counter and line counters, each a retained property."""
+
+    keeps = False
+
+    def __init__(self, unit: Unit, chance: Random) -> None:
+        del chance
+        self._prefix = unit.address
+
+    def told(self, values: Mapping[str, float], ts_ms: int) -> list[Message]:
+        """One property a counter."""
+        out = []
+        for metric, value in values.items():
+            counter = "OccupancyCounter" if metric == "people" else "Counter"
+            one = cameras.onvif_count(self._prefix, metric, int(value), ts_ms, counter=counter)
+            out.append(Message(one.topic, one.payload, 1, retain=True))
+        return out
+
+    def reboot(self) -> None:
+        """Counters go on: the camera keeps them until its reset time."""
+
+
+class FrigateFeed:
+    """A camera behind Frigate: how many persons are in view, and now and then one that is tracked."""
+
+    keeps = False
+
+    def __init__(self, unit: Unit, chance: Random) -> None:
+        self._camera, self._chance = unit.address, chance
+        self._zone = unit.fleet.place or "view"
+
+    def told(self, values: Mapping[str, float], ts_ms: int) -> list[Message]:
+        """A plain number, and sometimes an event that begins and ends."""
+        one = cameras.frigate_count(self._camera, "person", int(values.get("people", 0)))
+        out = [Message(one.topic, one.payload)]
+        if self._chance.random() < 0.1:  # noqa: PLR2004 - some
+            now = ts_ms / 1000
+            tracked = (
+                f"{now - 4:.6f}-{''.join(self._chance.choices('abcdefghijkmnpqrstuvwxyz23456789', k=6))}"
+            )
+            for kind in ("new", "end"):
+                event = cameras.frigate_event(self._camera, kind, tracked, now - 4, now, self._zone)
+                out.append(Message(event.topic, event.payload))
+        return out
+
+    def reboot(self) -> None:
+        """Nothing is kept."""
+
+
+class ThingsBoardFeed:
+    """A device behind a ThingsBoard gateway, which keeps what it cannot send."""
+
+    keeps = True
+
+    def __init__(self, unit: Unit, chance: Random) -> None:
+        del chance
+        self._device, self._known = unit.address, False
+
+    def told(self, values: Mapping[str, float], ts_ms: int) -> list[Message]:
+        """The gateway connects the device first."""
+        out = [] if self._known else [Message(*plain.thingsboard_connect(self._device), 1)]
+        self._known = True
+        return [*out, Message(*plain.thingsboard({self._device: [(ts_ms, values)]}), 1)]
+
+    def reboot(self) -> None:
+        """It is connected anew."""
+        self._known = False
+
+
+class SenmlFeed:
+    """A device that publishes SenML on the city's own topic, and keeps what it cannot send."""
+
+    keeps = True
+
+    def __init__(self, unit: Unit, chance: Random) -> None:
+        del chance
+        self._topic = f"city/v1/{unit.fleet.department}/{unit.id}/telemetry"
+
+    def told(self, values: Mapping[str, float], ts_ms: int) -> list[Message]:
+        """One pack a sample."""
+        return [Message(self._topic, plain.senml(ts_ms, values), 1)]
+
+    def reboot(self) -> None:
+        """Nothing to begin anew."""
+
+
+Feed = ChirpStackFeed | OnvifFeed | FrigateFeed | ThingsBoardFeed | SenmlFeed
+
+FEEDS: dict[str, type[Feed]] = {
+    "chirpstack": ChirpStackFeed,
+    "onvif": OnvifFeed,
+    "frigate": FrigateFeed,
+    "thingsboard": ThingsBoardFeed,
+    "senml": SenmlFeed,
+}

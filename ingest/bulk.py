@@ -1,0 +1,291 @@
+"""A list held against the registry: a verdict for every row, then all of it written at once, or put back."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import psycopg
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from ingest import life
+from ingest.entry import FIELDS, Entry, Read
+from ingest.history import differing
+from ingest.sheet import Fault
+
+Kind = Literal["new", "changed", "same", "fault"]
+Record = dict[str, Any]
+
+LOCK = 0x6C697374  # "list": two lists at once would each be held against what the other is about to change
+CHAIN = ("district", "street", "community", "grid_cell")
+SILENT = {"given_lon", "given_lat"}
+"""What follows from what a diff shows already."""
+WRITTEN = tuple(name for name in FIELDS if name != "addresses")
+
+PRESENT = """
+select device_record.key, device_record.name, department, maintainer, device_record.profile, gateway, counts_zone,
+       device.recorded, device_record.state, device_record.lon, device_record.lat, device_record.datum,
+       device_record.given_lon, device_record.given_lat, device_record.district, device_record.street,
+       device_record.community, device_record.grid_cell, device_record.component, device_record.vertical_datum,
+       device_record.vertical_offset_m, device_record.sensor_serial,
+       array(select scheme || ':' || address from device_address where device_id = device.id order by 1) as addresses
+from device_record join device using (id) where device.key = any(%s)"""
+
+
+class Verdict(NamedTuple):
+    """What becomes of a row: `diff` by field, before and after."""
+
+    row: int
+    key: str
+    kind: Kind
+    diff: dict[str, tuple[Any, Any]]
+    faults: list[Fault]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a list would do; nothing is written yet."""
+
+    verdicts: list[Verdict]
+    before: dict[str, Record]
+    after: dict[str, Record]
+    notes: list[str]
+
+    @property
+    def faults(self) -> list[Fault]:
+        """All of them, by row."""
+        return [fault for verdict in self.verdicts for fault in verdict.faults]
+
+    @property
+    def summary(self) -> dict[str, int]:
+        """How many rows of each kind."""
+        found = Counter(verdict.kind for verdict in self.verdicts)
+        return {kind: found[kind] for kind in ("new", "changed", "same", "fault")}
+
+
+def plan(connection: psycopg.Connection[Any], read: Read, reach: str | None = None) -> Plan:
+    """Hold a list against the registry; `reach`: the one department that it may speak of."""
+    keys = [entry.key for entry in read.entries]
+    with connection.cursor(row_factory=dict_row) as cursor:
+        before: dict[str, Record] = {row["key"]: row for row in cursor.execute(PRESENT, (keys,)).fetchall()}
+        known = _Known(cursor, read.entries)
+    by_row: dict[int, list[Fault]] = {}
+    for fault in read.faults:
+        by_row.setdefault(fault.row, []).append(fault)
+    verdicts = [Verdict(row, "", "fault", {}, faults) for row, faults in by_row.items()]
+    after: dict[str, Record] = {}
+    for entry in read.entries:
+        was = before.get(entry.key)
+        faults = [Fault(entry.row, *fault) for fault in _faults(entry, was, read.fields, known, reach)]
+        record = _merged(entry, was, read.fields)
+        if faults:
+            verdicts.append(Verdict(entry.row, entry.key, "fault", {}, faults))
+            continue
+        diff = {} if was is None else differing(was, record)
+        kind: Kind = "new" if was is None else "changed" if diff else "same"
+        verdicts.append(
+            Verdict(entry.row, entry.key, kind, {name: diff[name] for name in diff if name not in SILENT}, [])
+        )
+        if kind != "same":
+            after[entry.key] = record
+    if circles := _circles(after, known.behind):
+        own = "it is behind itself, by way of its gateway"
+        verdicts = [
+            each._replace(kind="fault", diff={}, faults=[Fault(each.row, "gateway", own, "name another")])
+            if each.key in circles and not each.faults
+            else each
+            for each in verdicts
+        ]
+    verdicts.sort(key=lambda verdict: verdict.row)
+    return Plan(verdicts, {key: before[key] for key in after if key in before}, after, read.notes)
+
+
+class _Known:
+    """What the entries may point at."""
+
+    def __init__(self, cursor: psycopg.Cursor[Record], entries: Sequence[Entry]) -> None:
+        self.profiles = _pairs(cursor, "select key from profile")
+        self.zones = _pairs(cursor, "select key from zone")
+        self.departments = _pairs(cursor, "select key from department")
+        listed = {entry.key for entry in entries}
+        gateways = list({entry.gateway for entry in entries if entry.gateway} - listed)
+        self.gateways = (
+            listed
+            | _pairs(
+                cursor, "select key, key from device where key = any(%s) and retired_at is null", gateways
+            ).keys()
+        )
+        self.behind = _pairs(
+            cursor,
+            """select device.key, gate.key as gate from device join device gate on gate.id = device.gateway_id
+               where device.id in (select gateway_id from device)""",
+        )
+        self.components = _pairs(
+            cursor, "select component, key from device where component = any(%s)",
+            [entry.component for entry in entries if entry.component],
+        )  # fmt: skip
+        self.addresses = _pairs(
+            cursor,
+            """select scheme || ':' || address, key from device_address join device on device.id = device_id
+               where scheme || ':' || address = any(%s)""",
+            [address for entry in entries for address in entry.addresses],
+        )
+
+
+def _pairs(cursor: psycopg.Cursor[Record], query: str, *values: object) -> dict[str, str]:
+    rows = cursor.execute(query, values or None).fetchall()
+    return dict(tuple(row.values()) if len(row) > 1 else (*row.values(), *row.values()) for row in rows)
+
+
+def _faults(
+    entry: Entry, was: Record | None, fields: set[str], known: _Known, reach: str | None
+) -> list[tuple[str, str, str]]:
+    """What an entry points at that is not there, or may not do: column, reason, remedy."""
+    return [
+        *(_beyond(entry, was, known, reach) if reach is not None else ()),
+        *_dangling(entry, known),
+        *_taken(entry, known),
+        *_lived(entry, was, fields),
+    ]
+
+
+def _beyond(entry: Entry, was: Record | None, known: _Known, reach: str) -> Iterator[tuple[str, str, str]]:
+    if entry.department != reach:
+        yield "department", f"{entry.department} is not yours", f"your account speaks for {reach} alone"
+    elif was is not None and was["department"] != reach:
+        # Not whose it is: that is for those to know who may see it.
+        yield "id", f"{entry.key} is taken, and not yours", "choose another id"
+    if entry.maintainer and entry.maintainer not in known.departments:
+        yield "maintainer", f"no department {entry.maintainer}", "an account of the whole city can add it"
+
+
+def _dangling(entry: Entry, known: _Known) -> Iterator[tuple[str, str, str]]:
+    if entry.profile not in known.profiles:
+        yield "profile", f"no profile {entry.profile}", f"there are {', '.join(sorted(known.profiles))}"
+    if entry.counts_zone is not None and entry.counts_zone not in known.zones:
+        yield "counts_zone", f"no zone {entry.counts_zone}", "import zones first"
+    if entry.gateway is not None and entry.gateway not in known.gateways:
+        yield "gateway", f"no gateway {entry.gateway}, in the list or registered", "list it too"
+
+
+def _taken(entry: Entry, known: _Known) -> Iterator[tuple[str, str, str]]:
+    if entry.component and known.components.get(entry.component, entry.key) != entry.key:
+        yield "component", f"{entry.component} is another device's code", "a code is given once"
+    for address in entry.addresses:
+        if known.addresses.get(address, entry.key) != entry.key:
+            yield "address", f"{address} leads to another device", "take it from there first"
+
+
+def _lived(entry: Entry, was: Record | None, fields: set[str]) -> Iterator[tuple[str, str, str]]:
+    if was is None:
+        if entry.state == "retired":
+            yield "state", "a new device cannot begin retired", "leave the row out"
+    elif was["state"] == "retired" and not ("state" in fields and entry.state == "suspended"):
+        yield "id", f"{entry.key} is retired", "choose another id, or say suspended in the column state"
+    elif "state" in fields and (said := life.fault(was["state"], entry.state)):
+        yield "state", said, "take the step between first"
+
+
+def _circles(after: dict[str, Record], behind: dict[str, str]) -> set[str]:
+    """The devices that would be, step by step, behind themselves; `behind`: what the gateways are behind now."""
+    gates: dict[str, str | None] = {**behind, **{key: record["gateway"] for key, record in after.items()}}
+    found = set()
+    for key in after:
+        seen, at = {key}, gates[key]
+        while at is not None and at not in seen:
+            seen.add(at)
+            at = gates.get(at)
+        if at == key:
+            found.add(key)
+    return found
+
+
+def _merged(entry: Entry, was: Record | None, fields: set[str]) -> Record:
+    """The record that an entry asks for: what the list does not speak of stays as it was."""
+    given: Record = {
+        name: sorted(entry.addresses) if name == "addresses" else getattr(entry, name) for name in FIELDS
+    }
+    if was is None:
+        return {"key": entry.key, **given}
+    speaks = fields | ({"datum"} if "lon" in fields else set())
+    speaks |= {name for name in CHAIN if given[name] is not None}  # found from its zones
+    return {**was, **{name: given[name] for name in FIELDS if name in speaks and name != "recorded"}}
+
+
+def write(cursor: psycopg.Cursor[Any], after: dict[str, Record], new: set[str]) -> None:
+    """Write records as they shall be, in a few statements, however many there are."""
+    cursor.execute("create temp table wanted (like device_record including all) on commit drop")
+    cursor.execute("alter table wanted add recorded boolean, add new boolean")
+    with cursor.copy(f"copy wanted (key, new, {', '.join(WRITTEN)}) from stdin") as copy:
+        for key, record in after.items():
+            copy.write_row((key, key in new, *(record[name] for name in WRITTEN)))
+    cursor.execute("analyze wanted")
+    cursor.execute(
+        """insert into department (key, name) select key, key
+           from (select department from wanted union select maintainer from wanted) as named (key)
+           where key is not null on conflict (key) do nothing"""
+    )
+    # Gateways before what is behind them, and gateways behind gateways in their turn.
+    while cursor.execute(INSERT).rowcount:
+        cursor.execute("update wanted set new = false where new and key in (select key from device)")
+    cursor.execute(
+        """insert into sensor_swap (device_id, serial_before, serial_after, who, because)
+           select device.id, device.sensor_serial, wanted.sensor_serial, device_who(), device_because()
+           from wanted join device using (key) where device.sensor_serial <> wanted.sensor_serial"""
+    )
+    cursor.execute(UPDATE)
+    addresses = [
+        (*address.split(":", 1), key) for key, record in after.items() for address in record["addresses"]
+    ]
+    cursor.execute(
+        "delete from device_address using device where device.id = device_id and device.key = any(%s)",
+        (list(after),),
+    )
+    cursor.execute(
+        """insert into device_address (scheme, address, device_id)
+           select scheme, address, device.id
+           from unnest(%s::text[], %s::text[], %s::text[]) as given (scheme, address, key) join device using (key)""",
+        [[row[column] for row in addresses] for column in range(3)],
+    )
+    cursor.execute("drop table wanted")
+    cursor.execute("select pg_notify('cityhub_registry', '')")
+
+
+_PLAIN = tuple(
+    name for name in WRITTEN if name not in ("department", "maintainer", "gateway", "counts_zone", "recorded")
+)
+_FROM = """
+from wanted join department owner on owner.key = wanted.department
+     left join department keeper on keeper.key = wanted.maintainer
+     left join device gate on gate.key = wanted.gateway
+     left join zone on zone.key = wanted.counts_zone"""
+INSERT = f"""
+insert into device (key, department_id, maintainer_id, gateway_id, zone_id, recorded, {", ".join(_PLAIN)})
+select wanted.key, owner.id, keeper.id, gate.id, zone.id, wanted.recorded, {", ".join(f"wanted.{n}" for n in _PLAIN)}
+{_FROM} where wanted.new and (wanted.gateway is null or gate.id is not null)"""
+UPDATE = f"""
+update device set department_id = said.owner, maintainer_id = said.keeper, gateway_id = said.gate, zone_id = said.zone,
+       {", ".join(f"{name} = said.{name}" for name in _PLAIN)}
+from (select wanted.*, owner.id as owner, keeper.id as keeper, gate.id as gate, zone.id as zone {_FROM}
+      where wanted.new is false) as said
+where device.key = said.key and (device.department_id, device.maintainer_id, device.gateway_id, device.zone_id,
+      {", ".join(f"device.{name}" for name in _PLAIN)}) is distinct from
+      (said.owner, said.keeper, said.gate, said.zone, {", ".join(f"said.{name}" for name in _PLAIN)})"""  # noqa: S608 -- our own columns
+
+
+def apply(connection: psycopg.Connection[Any], plan: Plan, *, number: int, who: str, because: str) -> None:
+    """Write a plan without faults as import `number`, in the caller's transaction."""
+    with connection.transaction(), connection.cursor() as cursor:
+        life.sign(cursor, who, because)
+        write(cursor, plan.after, plan.after.keys() - plan.before.keys())
+        with cursor.copy("copy device_import_row (import_id, key, before) from stdin") as copy:
+            for key in plan.after:
+                before = plan.before.get(key)
+                copy.write_row((number, key, None if before is None else Jsonb(before)))
+        cursor.execute(
+            "update device_import set applied_at = now(), content = null, summary = %s where id = %s",
+            (Jsonb(plan.summary), number),
+        )

@@ -1,0 +1,232 @@
+"""SL/T 427 and SZY 206: our own frames, those of others, and what a line does to frames."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge.drivers.dialogue import Heard
+from edge.drivers.sl427 import STALE_US, Sl427
+from edge.protocols.sl427.check import crc8
+from edge.protocols.sl427.explain import explain
+from edge.protocols.sl427.frame import LIMIT, pack
+from edge.protocols.sl427.message import address_of, place
+from edge.protocols.sl427.pieces import LIFE_US, TOGETHER
+from edge.protocols.sl427.values import decimal, time_us
+
+HERE = Path(__file__).parent
+OURS = json.loads((HERE / "vectors" / "sl427.json").read_text())["vectors"]
+SHARED = HERE.parents[1] / "shared" / "vectors" / "szy206_slt427.json"
+NOW = OURS[0]["now"]
+LEVEL = next(vector for vector in OURS if vector["name"].startswith("three levels"))
+MINUTE_US = 60_000_000
+
+
+def plain_crc(data: bytes) -> int:
+    register = 0
+    for byte in data:
+        register ^= byte
+        for _ in range(8):
+            register = ((register << 1) ^ 0xE5) & 0xFF if register & 0x80 else register << 1
+    return register
+
+
+def others(kind: str) -> list[dict[str, Any]]:
+    if not SHARED.exists():
+        pytest.skip("../shared/vectors is not there: the frames of others are not tried")
+    return [vector for vector in json.loads(SHARED.read_text()) if vector["input_kind"] == kind]
+
+
+def same(one: list[Any], other: list[Any]) -> bool:
+    return len(one) == len(other) and all(
+        a[:2] == b[:2] and math.isclose(a[2], b[2]) is not (math.isnan(a[2]) and math.isnan(b[2]))
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+def dialogue_for(vector: dict[str, Any]) -> Sl427:
+    address = vector["address"]
+    return Sl427(
+        {address: "well-1"},
+        szy206=[address] if vector.get("szy206") else [],
+        quality={address: vector.get("quality", {})},
+    )
+
+
+def stream_of(vector: dict[str, Any]) -> bytes:
+    return bytes.fromhex("".join(vector["frames"]))
+
+
+def joined(parts: list[Heard]) -> tuple[list[Any], bytes, int]:
+    return (
+        [sample for heard in parts for sample in heard.samples],
+        b"".join(heard.reply for heard in parts),
+        sum(heard.frames for heard in parts),
+    )
+
+
+@given(st.binary(max_size=700))
+@settings(max_examples=60, deadline=None)
+def test_the_check_is_that_of_the_polynomial(data: bytes) -> None:
+    assert crc8(data) == plain_crc(data)
+
+
+def test_the_check_of_a_picture_is_right_at_every_length() -> None:
+    for length in [*range(100, 400, 3), 1024, 5000, 65_535]:
+        data = bytes((length + place * 7) & 0xFF for place in range(length))
+        assert crc8(data) == plain_crc(data), length
+
+
+@pytest.mark.parametrize("vector", OURS, ids=lambda vector: str(vector["name"]))
+def test_our_own_frames_say_what_they_were_written_to_say(vector: dict[str, Any]) -> None:
+    dialogue = dialogue_for(vector)
+    heard = dialogue.hear(stream_of(vector), vector["now"])
+    wanted = [
+        (f"well-1/{metric}", at, math.nan if value is None else value)
+        for metric, at, value in vector["samples"]
+    ]
+    assert same(heard.samples, wanted)
+    assert heard.reply.hex() == vector["reply"]
+    assert sorted(code for _, code, _ in heard.notes) == sorted(vector["notes"])
+    assert heard.refused == vector["refused"]
+
+
+def test_an_unlisted_station_is_named_by_its_own_address() -> None:
+    heard = Sl427({}).hear(stream_of(LEVEL), NOW)
+    assert {name.partition("/")[0] for name, _, _ in heard.samples} == {"sl427-1101080405"}
+
+
+def test_real_frames_of_others_are_read_as_they_compute() -> None:
+    for vector in others("hex frame"):
+        computed = vector["computed"]
+        dialogue = Sl427({computed["address"]: "meter"}, szy206=[computed["address"]])
+        heard = dialogue.hear(bytes.fromhex(vector["input"]), NOW)
+        assert (heard.frames, heard.refused) == (1, 0), vector["name"]
+        assert dialogue.stations() == [computed["address"].lower()]
+        (document,) = explain(bytes.fromhex(vector["input"]))
+        fields = {field["name"]: field for field in document["understood"]}
+        assert fields["L"]["value"] == computed["L"]
+        assert fields["AFN"]["value"] == computed["AFN"]
+        assert f"FCB {computed['FCB']}, kind {computed['type']}:" in fields["C"]["meaning"]
+        assert fields["CS"]["value"] == computed["cs_calc"]
+        assert "SZY 206" in document["notes"][0]
+
+
+def test_a_real_frame_is_read_to_its_values() -> None:
+    vector = next(vector for vector in others("hex frame") if vector["name"] == "szy206.b3")
+    heard = Sl427({"5303810D00": "meter"}, szy206=["530381/13"]).hear(bytes.fromhex(vector["input"]), NOW)
+    found = {name: value for name, _, value in heard.samples}
+    assert found["meter/flow"] == 5.9
+    assert found["meter/volume-total"] == 106182
+    assert (found["meter/mains-lost"], found["meter/remaining-water-alarm"], found["meter/battery-low"]) == (
+        1,
+        1,
+        0,
+    )
+
+
+def test_what_others_state_of_parts_is_what_we_find() -> None:
+    for vector in others("hex bytes"):
+        raw, expected = bytes.fromhex(vector["input"]), vector["expected"]
+        if "crc8" in expected:
+            assert f"{crc8(raw):02X}" == expected["crc8"]
+        elif "time" in expected:
+            assert time_us(raw, NOW) == 1_778_566_500_000_000  # 2026-05-12 14:15 in Beijing
+        elif expected.get("valid") is False:
+            assert time_us(raw, NOW) is None
+        elif "admin" in expected:
+            assert place(raw) == f"district {expected['admin']}, station {expected['station']}"
+        elif "negative" in expected:
+            assert (decimal(raw, 0, signed=True).value < 0) is expected["negative"]
+
+
+def test_an_address_may_be_written_as_on_the_nameplate() -> None:
+    assert address_of("110108/1284") == "1101080405"
+    assert address_of("00418203AB") == "00418203ab"
+    for wrong in ("110108/99999", "1101", "110108-1284", "11010804050"):
+        with pytest.raises(ValueError, match="is no address"):
+            address_of(wrong)
+
+
+@given(st.lists(st.integers(0, 90), max_size=8))
+@settings(max_examples=40, deadline=None)
+def test_frames_cut_anywhere_come_to_the_same(cuts: list[int]) -> None:
+    stream = b"".join(stream_of(vector) for vector in OURS)
+    whole = joined([Sl427({}).hear(stream, NOW)])
+    dialogue, parts, place_ = Sl427({}), [], 0
+    for cut in cuts:
+        parts.append(dialogue.hear(stream[place_ : place_ + cut], NOW))
+        place_ += cut
+    parts.append(dialogue.hear(stream[place_:], NOW))
+    again = joined(parts)
+    assert same(again[0], whole[0])
+    assert again[1:] == whole[1:]
+
+
+def test_frames_that_come_byte_by_byte_come_to_the_same() -> None:
+    stream = b"".join(stream_of(vector) for vector in OURS)
+    whole, dialogue = joined([Sl427({}).hear(stream, NOW)]), Sl427({})
+    again = joined([dialogue.hear(stream[place_ : place_ + 1], NOW) for place_ in range(len(stream))])
+    assert same(again[0], whole[0])
+    assert again[1:] == whole[1:]
+
+
+def test_a_frame_behind_half_a_frame_is_found_when_the_rest_does_not_come() -> None:
+    dialogue = Sl427({})
+    assert dialogue.hear(b"\x68\xff\x68" + stream_of(LEVEL), NOW).frames == 0
+    assert dialogue.tick(NOW + STALE_US - 1).frames == 0
+    late = dialogue.tick(NOW + STALE_US + 1)
+    assert (late.frames, late.refused) == (1, 2)
+    assert len(late.samples) == len(LEVEL["samples"])
+
+
+def test_a_split_message_without_its_end_is_told_of() -> None:
+    split = next(vector for vector in OURS if vector["name"].startswith("split"))
+    dialogue = Sl427({})
+    assert dialogue.hear(bytes.fromhex("".join(split["frames"][:2])), NOW).samples == []
+    late = dialogue.tick(NOW + LIFE_US + 1)
+    assert [note.code for note in late.notes] == ["piece-missing"]
+    assert late.refused == 1
+
+
+def test_no_more_is_held_than_the_bounds_say() -> None:
+    dialogue = Sl427({})
+    for number in range(TOGETHER + 3):
+        user = bytes((0xC2, 9)) + bytes((0x11, 1, 8, number, 0)) + b"\xc0" + b"\x01" * 20
+        dialogue.hear(pack(user), NOW)
+    assert len(dialogue._pieces._open) == TOGETHER
+    dialogue.hear((b"\x68\x01\x68\x80" + bytes(5) + b"\x83\xff\xff" + b"\x55" * 40) * 4000, NOW)
+    assert dialogue._stream.waiting <= LIMIT + 16
+
+
+def test_the_clock_of_a_station_of_szy_206_is_the_nearest_month_that_fits() -> None:
+    january = 1_798_761_900_000_000  # 2027-01-01 08:05 in Beijing
+    assert time_us(bytes.fromhex("0050073100"), january) == january - 1455 * MINUTE_US  # 31 December, 07:50
+    assert time_us(bytes.fromhex("0005080100"), january) == january
+    assert time_us(bytes.fromhex("0000083200"), january) is None
+
+
+def test_what_cannot_be_read_is_explained_with_a_reason() -> None:
+    documents = list(explain(bytes.fromhex("001122") + stream_of(LEVEL) + stream_of(LEVEL)[:9]))
+    assert [bool(document["understood"]) for document in documents] == [False, True, False, False]
+    assert documents[0]["not_understood"] == ["3 bytes: no 68 in them"]
+    setting = pack(
+        bytes((0x00,)) + bytes.fromhex("1101080405") + b"\x11" + bytes.fromhex("301514126526") + b"\x00" * 9
+    )
+    (document,) = explain(setting)
+    clock = next(field for field in document["understood"] if field["name"] == "clock")
+    assert clock["value"] == "2026-05-12 14:15:30"
+    assert document["not_understood"][0].startswith("9 bytes, password and time tag")
+
+
+@pytest.mark.parametrize("vector", OURS, ids=lambda vector: str(vector["name"]))
+def test_every_frame_of_ours_is_explained_without_a_fault(vector: dict[str, Any]) -> None:
+    for document in explain(stream_of(vector)):
+        assert document["format"] == "sl427"
+        assert document["understood"] or document["not_understood"]

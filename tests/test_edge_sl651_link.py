@@ -1,0 +1,355 @@
+"""The SL 651 driver on a link: acknowledgements, messages sent again, packets, the clock, questions, intruders."""
+
+from __future__ import annotations
+
+import os
+import random
+from itertools import pairwise
+
+import pytest
+from fix_sl651 import ARRIVED_US, RTU, SENT, crc, hexframe, report, textframe
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge.drivers.dialogue import Heard
+from edge.drivers.sl651 import NOISE_LIMIT, Sl651
+from edge.protocols.sl651 import orders
+from edge.protocols.sl651.frame import Frame, Splitter
+from edge.protocols.sl651.packets import BYTES_LIMIT, MESSAGES_LIMIT, Packets
+from edge.protocols.sl651.samples import Picture
+
+SECOND = 1_000_000
+NOW = "260701050140"  # ARRIVED_US in Beijing
+JPEG = b"\xff\xd8" + bytes(random.Random(5).randbytes(700)) + b"\xff\xd9"
+
+
+def codes(heard: Heard) -> list[str]:
+    return [each.code for each in heard.notes]
+
+
+def answers(heard: Heard) -> list[Frame]:
+    """What the station reads."""
+    found = Splitter().feed(heard.reply)
+    assert b"".join(each.raw for each in found if isinstance(each, Frame)) == heard.reply
+    return [each for each in found if isinstance(each, Frame)]
+
+
+def picture(jpeg: bytes = JPEG, size: int = 200, serial: int = 7) -> list[bytes]:
+    """A picture in packets."""
+    body = report("F3F3", serial=serial) + jpeg
+    parts = [body[at : at + size] for at in range(0, len(body), size)]
+    return [
+        hexframe(part, func=0x36, number=at, total=len(parts), end=3 if at == len(parts) else 0x17)
+        for at, part in enumerate(parts, 1)
+    ]
+
+
+def test_the_acknowledgement_is_what_the_standard_says_byte_by_byte() -> None:
+    heard = Sl651().hear(hexframe(report("38121208", serial=0x0102)), ARRIVED_US)
+    assert heard.reply == hexframe(bytes.fromhex("0102" + NOW), func=0x32, down=True, end=4)
+    heard = Sl651().hear(textframe(b"0102260701050137 "), ARRIVED_US)
+    assert heard.reply == textframe(b"0102" + NOW.encode(), func=0x32, down=True, end=4)
+
+
+@pytest.mark.parametrize(("said", "end"), [("eot", 4), ("esc", 0x1B)])
+def test_a_station_may_go_or_is_kept_on_the_line(said: str, end: int) -> None:
+    heard = Sl651(acknowledge=said).hear(hexframe(report("38121208")), ARRIVED_US)
+    assert [each.end for each in answers(heard)] == [end]
+
+
+def test_nothing_is_said_on_a_one_way_channel_nor_to_a_heartbeat() -> None:
+    assert Sl651(acknowledge="none").hear(hexframe(report("38121208")), ARRIVED_US).reply == b""
+    heard = Sl651().hear(hexframe(bytes.fromhex("0009" + SENT), func=0x2F), ARRIVED_US)
+    assert (heard.frames, heard.reply) == (1, b"")
+
+
+def test_more_to_follow_is_answered_with_go_on() -> None:
+    heard = Sl651().hear(hexframe(report("38121208"), end=0x17), ARRIVED_US)
+    assert [each.end for each in answers(heard)] == [6]
+
+
+@pytest.mark.parametrize("func", [0x40, 0x42, 0x47, 0x48, 0x49, 0x4B, 0x4F])
+def test_an_order_that_changes_the_station_is_never_confirmed(func: int) -> None:
+    raw = hexframe(bytes.fromhex(f"0009{SENT}F1F1{RTU}03100000"), func=func)
+    assert Sl651().hear(raw, ARRIVED_US).reply == b""
+    control = hexframe(bytes.fromhex(f"0009{SENT}F1F1{RTU}03100000"), func=0x41)
+    assert Sl651().hear(control, ARRIVED_US).reply
+
+
+def test_an_answer_is_confirmed_where_it_was_asked_for_and_not_for_ever() -> None:
+    answer = hexframe(bytes.fromhex(f"0009{SENT}F1F1{RTU}"), func=0x51)
+    link = Sl651()
+    assert link.hear(answer, ARRIVED_US).reply == b""
+    link.hear(hexframe(report("38121208")), ARRIVED_US)
+    link.ask(RTU, 0x51)
+    assert link.tick(ARRIVED_US).reply
+    assert [bool(link.hear(answer, ARRIVED_US).reply) for _ in range(5)] == [True] * 3 + [False] * 2
+
+
+def test_a_message_sent_again_is_acknowledged_again_and_says_the_same() -> None:
+    link, raw = Sl651(), hexframe(report("38121208"))
+    first, again = link.hear(raw, ARRIVED_US), link.hear(raw, ARRIVED_US + 40 * SECOND)
+    assert (codes(first), codes(again)) == ([], ["resend"])
+    assert first.samples == again.samples
+    assert len(answers(again)) == 1
+    other = link.hear(hexframe(report("38121208", serial=10)), ARRIVED_US)  # the control
+    assert codes(other) == []
+
+
+def test_a_message_without_a_time_that_is_sent_again_keeps_the_arrival_of_the_first() -> None:
+    link, raw = Sl651(), hexframe(report("38121208", sent="590701050137", observed="5907010500"))
+    first, again = link.hear(raw, ARRIVED_US), link.hear(raw, ARRIVED_US + 40 * SECOND)
+    assert [each[1] for each in first.samples] == [ARRIVED_US]
+    assert first.samples == again.samples
+
+
+def test_a_picture_in_packets_is_put_together_and_handed_out() -> None:
+    got: list[Picture] = []
+    link = Sl651({RTU: "cam-1"}, on_picture=got.append)
+    packets = picture()
+    for raw in packets[:-1]:
+        assert link.hear(raw, ARRIVED_US).reply == b""  # one answer to all of them
+    heard = link.hear(packets[-1], ARRIVED_US)
+    assert [(each.device, each.jpeg) for each in got] == [("cam-1", JPEG)]
+    assert (heard.samples, codes(heard)) == ([], ["picture"])
+    (answer,) = answers(heard)
+    assert (answer.end, answer.total, answer.number, answer.body.hex()) == (4, 4, 4, "0007" + NOW)
+
+
+def test_packets_that_are_missing_are_asked_for_one_by_one() -> None:
+    got: list[Picture] = []
+    link, packets = Sl651(on_picture=got.append), picture()
+    link.hear(packets[0], ARRIVED_US)
+    heard = link.hear(packets[3], ARRIVED_US)
+    (answer,) = answers(heard)
+    assert (answer.end, answer.number, answer.total, answer.body.hex()) == (0x15, 2, 4, "0007" + NOW)
+    (answer,) = answers(link.hear(packets[1], ARRIVED_US))
+    assert (answer.end, answer.number) == (0x15, 3)
+    (answer,) = answers(link.hear(packets[2], ARRIVED_US))
+    assert (answer.end, answer.number) == (4, 4)
+    assert [each.jpeg for each in got] == [JPEG]
+
+
+def test_a_packet_that_was_damaged_is_asked_for() -> None:
+    link, packets = Sl651(), picture()
+    packets[1] = packets[1][:50] + b"\xff" + packets[1][51:]
+    heard = link.hear(b"".join(packets), ARRIVED_US)
+    assert codes(heard) == ["crc", "packet-missing"]
+    assert [(each.end, each.number) for each in answers(heard)] == [(0x15, 2)]
+
+
+def test_packets_in_any_order_and_twice_make_the_same_message() -> None:
+    got: list[Picture] = []
+    link, packets = Sl651(on_picture=got.append), picture()
+    for raw in (packets[2], packets[0], packets[0], packets[1], packets[2], packets[3]):
+        link.hear(raw, ARRIVED_US)
+    assert [each.jpeg for each in got] == [JPEG]
+
+
+def test_a_report_in_packets_is_read_when_it_is_whole() -> None:
+    body = report("3923" + "00001000" + "38121208")
+    link = Sl651()
+    assert link.hear(hexframe(body[:20], number=1, total=2, end=0x17), ARRIVED_US).samples == []
+    heard = link.hear(hexframe(body[20:], number=2, total=2), ARRIVED_US)
+    assert [value for _, _, value in heard.samples] == [1.0, 12.08]
+
+
+def test_silence_asks_again_and_then_gives_up_and_says_so() -> None:
+    link, packets = Sl651(), picture()
+    link.hear(packets[0], ARRIVED_US)
+    at = ARRIVED_US
+    said: list[object] = []
+    for _ in range(70):
+        at += SECOND
+        heard = link.tick(at)
+        said += [(each.end, each.number) for each in answers(heard)]
+        said += codes(heard)
+    assert said == [(0x15, 2), "packet-missing"] * 3 + ["message-incomplete"]
+    assert link._packets.size == 0
+
+
+def test_the_last_packet_alone_after_all_is_done_is_told() -> None:
+    link, packets = Sl651(), picture()
+    link.hear(b"".join(packets), ARRIVED_US)
+    heard = link.hear(packets[-1], ARRIVED_US + SECOND)
+    assert codes(heard) == ["resend"]
+    assert [(each.end, each.number) for each in answers(heard)] == [(4, 4)]
+
+
+@pytest.mark.parametrize(("number", "total"), [(0, 4), (5, 4), (4095, 1)])
+def test_a_packet_that_cannot_be_is_refused(number: int, total: int) -> None:
+    heard = Sl651().hear(hexframe(b"\0\1", number=number, total=total), ARRIVED_US)
+    assert (heard.refused, codes(heard)) == (1, ["packet-number"])
+
+
+def test_a_message_of_one_packet_is_taken_and_told() -> None:
+    heard = Sl651().hear(hexframe(report("F3F3") + JPEG[:-2], func=0x36, number=1, total=1), ARRIVED_US)
+    assert codes(heard) == ["single-packet", "picture", "picture-incomplete"]
+    assert [(each.end, each.number, each.total) for each in answers(heard)] == [(4, 1, 1)]
+
+
+def test_unfinished_messages_are_bounded_in_number_and_in_bytes() -> None:
+    packets = Packets()
+    template = Splitter().feed(hexframe(b"\0" * 4092, number=1, total=2000, func=0x36))[0]
+    assert isinstance(template, Frame)
+    dropped = 0
+    for station in range(40):
+        for number in range(1, 100):
+            frame = template._replace(rtu=f"{station % 12:010d}", number=number + 100 * (station // 12))
+            dropped += sum(bool(each.given_up) for each in packets.take(frame, 0))
+            assert packets.size <= BYTES_LIMIT
+            assert len(packets._open) <= MESSAGES_LIMIT
+    assert dropped > 10
+
+
+def test_a_report_in_packets_that_is_too_long_is_given_up_and_a_picture_as_long_is_not() -> None:
+    for func, given_up in ((0x31, 1), (0x36, 0)):
+        link, said = Sl651(), []
+        for number in range(1, 18):
+            raw = hexframe(b"\0" * 4092, number=number, total=40, func=func)
+            said += codes(link.hear(raw, ARRIVED_US))
+        assert said.count("message-incomplete") == given_up
+
+
+def test_a_clock_that_is_off_is_set_and_one_that_is_right_is_not() -> None:
+    link = Sl651(set_clock_s=60)
+    off = hexframe(report("38121208", sent="260701042137"))
+    acknowledged, clock = answers(link.hear(off, ARRIVED_US))
+    assert (acknowledged.end, clock.func, clock.end, clock.body.hex()) == (0x1B, 0x4A, 5, "0000" + NOW)
+    assert len(answers(link.hear(off, ARRIVED_US + SECOND))) == 1  # not again at once
+    right = Sl651(set_clock_s=60).hear(hexframe(report("38121208")), ARRIVED_US)
+    assert [each.end for each in answers(right)] == [4]
+    never = Sl651().hear(off, ARRIVED_US)
+    assert [each.end for each in answers(never)] == [4]
+
+
+def test_a_question_is_asked_when_the_station_is_there() -> None:
+    link = Sl651()
+    link.ask(RTU, 0x3A, bytes.fromhex("39233812"))
+    assert link.tick(ARRIVED_US).reply == b""
+    link.ask(RTU, 0x3A, bytes.fromhex("39233812"))
+    acknowledged, asked = answers(link.hear(hexframe(report("38121208")), ARRIVED_US))
+    assert acknowledged.end == 0x1B  # stay
+    assert (asked.func, asked.end, asked.body.hex()) == (0x3A, 5, f"0000{NOW}39233812")
+    with pytest.raises(ValueError, match="function 49 is not sent"):
+        link.ask(RTU, 0x49)
+
+
+def test_stations_that_were_heard_are_asked_again_and_again() -> None:
+    link = Sl651(query_s=60)
+    assert link.tick(ARRIVED_US).reply == b""
+    link.hear(hexframe(report("38121208")), ARRIVED_US)
+    asked = [len(answers(link.tick(ARRIVED_US + at * SECOND))) for at in range(1, 130)]
+    assert sum(asked) == 3
+    assert link.stations() == [RTU]
+
+
+def test_an_order_longer_than_a_frame_is_refused_before_it_is_sent() -> None:
+    to = orders.addressed(RTU, 1, "1234", text=False)
+    assert orders.ask(to, 0x37, ARRIVED_US) == hexframe(
+        bytes.fromhex("0000" + NOW), func=0x37, down=True, end=5
+    )
+    with pytest.raises(ValueError, match="4104 bytes"):
+        orders.ask(to, 0x37, ARRIVED_US, bytes(4096))
+
+
+def test_whoever_never_says_a_frame_is_hung_up_on() -> None:
+    link = Sl651()
+    heard = [link.hear(b"GET / HTTP/1.1\r\n" * 64, ARRIVED_US) for _ in range(NOISE_LIMIT // 1024 + 2)]
+    assert heard[-1].hang_up
+    assert not heard[0].hang_up
+    assert sum(each.refused for each in heard) >= 1
+
+
+def test_half_a_frame_is_given_up_after_long_silence() -> None:
+    link, raw = Sl651(), hexframe(report("38121208"))
+    link.hear(raw[:30], ARRIVED_US)
+    assert codes(link.tick(ARRIVED_US + 10 * SECOND)) == []
+    heard = link.tick(ARRIVED_US + 40 * SECOND)
+    assert (heard.refused, codes(heard)) == (1, ["cut"])
+    assert len(link.hear(raw, ARRIVED_US + 41 * SECOND).samples) == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"stations": {"12": "a"}}, {"acknowledge": "yes"}, {"hour_slots": "both"}, {"metrics": {"xyz": "a"}}],
+)
+def test_options_that_make_no_sense_are_refused(options: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"station|acknowledge|hour_slots|invalid literal"):
+        Sl651(**options)  # type: ignore[arg-type]
+
+
+STREAM = b"".join(
+    [
+        hexframe(report("38121208", serial=1)),
+        b"~" + hexframe(report("3923FFFFFFFF" + "2019A00000", serial=2), centre=0),
+        *picture(),
+        b"DTU0001\r\n",
+        textframe(b"0009260701050137ST 0012345678 H TT 2607010500 Z 1.5 "),
+        hexframe(report("F460" + "00" * 12, serial=3), func=0x34)[:40],
+        hexframe(report("38121208", serial=1)),
+    ]
+)
+
+
+@settings(max_examples=60)
+@given(st.lists(st.integers(0, len(STREAM)), max_size=30))
+def test_where_a_link_is_cut_changes_nothing(cuts: list[int]) -> None:
+    whole, link = Sl651().hear(STREAM, ARRIVED_US), Sl651()
+    parts = [
+        link.hear(STREAM[begin:end], ARRIVED_US) for begin, end in pairwise([0, *sorted(cuts), len(STREAM)])
+    ]
+    assert repr([each for part in parts for each in part.samples]) == repr(whole.samples)
+    assert [each for part in parts for each in part.notes] == whole.notes
+    assert b"".join(part.reply for part in parts) == whole.reply
+    assert sum(part.frames for part in parts) == whole.frames == 8
+    assert sum(part.refused for part in parts) == whole.refused
+
+
+def seeds() -> list[bytes]:
+    return [
+        hexframe(report("3923000012352019000015452000000480381212 08".replace(" ", ""))),
+        hexframe(report("F460" + "01" * 12 + "F5C0" + "0064" * 12), func=0x34),
+        hexframe(report("04180001003923" + "00001000" * 6), func=0x31),
+        hexframe(bytes.fromhex(f"0009{SENT}F1F1{RTU}0120050000000E05AABBCCDDEE"), func=0x41),
+        hexframe(bytes.fromhex(f"0009{SENT}F1F1{RTU}03050120 0000 0350".replace(" ", "")), func=0x4E),
+        textframe(
+            b"0009260701050137ST 0012345678 K TT 2607010400 DRN30 Z PT 1.5 10 M 10.5 1.75 M ", func=0x31
+        ),
+        textframe(b"0009260701050137ST 0012345678 P TT 2607010405 DRP 000119FEFF00000000000003 ", func=0x34),
+        *picture(),
+    ]
+
+
+def test_a_great_many_mutated_frames_neither_crash_nor_grow() -> None:
+    """A million where CITYHUB_SOAK is set. Half of them get a right CRC, so that the body is read."""
+    chance = random.Random(651)
+    made = seeds()
+    link, taken = Sl651(), 0
+    for turn in range(1_000_000 if os.environ.get("CITYHUB_SOAK") else 20_000):
+        raw = bytearray(chance.choice(made))
+        for _ in range(chance.choice((1, 1, 2, 5, 20))):
+            match chance.randrange(4):
+                case 0:
+                    raw[chance.randrange(len(raw))] = chance.randrange(256)
+                case 1:
+                    raw[chance.randrange(len(raw))] ^= 1 << chance.randrange(8)
+                case 2 if len(raw) > 2:
+                    del raw[chance.randrange(len(raw))]
+                case _:
+                    raw.insert(
+                        chance.randrange(len(raw)), chance.choice((0x7E, 0xFF, 0xF0, 0xF1, 0x20, 0x01))
+                    )
+        if turn % 2 and raw[:2] == b"~~" and len(raw) > 20:
+            raw[11:13] = (raw[11] << 8 & 0xF000 | len(raw) - 17 & 0xFFF).to_bytes(2)
+            raw[-2:] = crc(bytes(raw[:-2])).to_bytes(2)
+        heard = link.hear(bytes(raw), ARRIVED_US + turn * SECOND)
+        taken += heard.frames
+        assert all(each[1] > 0 and isinstance(each[2], float) and "/" in each[0] for each in heard.samples)
+        if turn % 100 == 0:
+            link.tick(ARRIVED_US + turn * SECOND)
+        if turn % 1000 == 0:
+            assert len(link._splitter._buffer) <= 4200
+            assert link._packets.size <= BYTES_LIMIT
+            assert len(link._heard) <= 1025
+    assert taken > 5_000  # the control: it was not all noise
