@@ -82,6 +82,8 @@ def test_a_mistake_names_the_file_the_key_and_what_was_wanted(text: str, said: s
         ('kind = "sl651"\nlisten = "h:1"\n[driver.options]\nset_clock_s = "no"\n', "options.set_clock_s is 'no'"),
         ('kind = "sl651"\nlisten = "h:1"\n[driver.options]\nacknowledge = "no"\n', "acknowledge 'no'"),
         ('kind = "sl651"\nlisten = "h:1"\n[driver.stations]\nx = "y"\n', "station 'X'"),
+        ('kind = "sdi12"\nserial = "/dev/x"\n[driver.stations]\n0 = "y"\n', "options.sensors must say"),
+        ('kind = "sdi12"\nserial = "/dev/x"\n[driver.stations]\n0 = "y"\n[driver.options.sensors.0]\nparameters = [3]\n', "options.sensors.0: "),
         ('kind = "modbus"\nconnect = "h:1"\n[driver.stations]\n1 = "y"\n', "options.maps is missing"),
         ('kind = "modbus"\nconnect = "h:1"\noptions = {maps = {1 = "none"}}\n[driver.stations]\n1 = "y"\n', "no register map 'none'"),
     ],
@@ -92,6 +94,18 @@ def test_a_drivers_own_options_are_checked_before_anything_is_opened(driver: str
         drivers.check(FILE, plan.drivers[0])
     assert str(mistake.value).startswith(f"gateway.toml: driver {plan.drivers[0].name}: ")
     assert said in str(mistake.value)
+
+
+@pytest.mark.parametrize(
+    "driver",
+    [
+        'kind = "sl427"\nlisten = "h:1"\n[driver.stations]\n"110108/1284" = "y"\n[driver.options]\nszy206 = ["110108/1284"]\n',
+        'kind = "sdi12"\nserial = "/dev/ttyUSB0"\nstations = {0 = "y"}\n[driver.options.sensors.0]\nparameters = ["level", {metric = "battery", gain = 0.1}]\ncommand = "C"\n',
+    ],
+)  # fmt: skip
+def test_every_kind_of_driver_can_be_put_together_from_a_file(driver: str) -> None:
+    plan = parse(f"{HEAD}[[driver]]\n{driver}", FILE)
+    drivers.check(FILE, plan.drivers[0])
 
 
 def test_the_password_comes_from_a_file_that_only_its_owner_reads_or_from_the_environment(
