@@ -52,6 +52,7 @@ class Outpost:
             str, tuple[float, float]
         ] = {}  # a driver that failed: when it is tried again, after what
         self._status_at = 0.0
+        self._closed = False
         self._links_at = time.monotonic() + LINKS_EVENT_S
         with ExitStack() as stack:
             self.agent = Agent(
@@ -174,6 +175,9 @@ class Outpost:
 
     def close(self) -> None:
         """End in order: nothing new is heard, what was held back is kept, the publisher says goodbye."""
+        if self._closed:
+            return
+        self._closed = True
         self._health.close()
         for driver in self.drivers.values():
             driver.close()

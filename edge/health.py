@@ -57,7 +57,8 @@ class Health:
     def close(self) -> None:
         """Say no more."""
         self._stopping.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
