@@ -170,7 +170,7 @@ class Foreman:
             raise ValueError(
                 "our own clock is not synchronised; anyway=yes sets the station's by it all the same"
             )
-        station = str(order.arguments.get("station"))
+        station = str(order.arguments.get("station")).upper()  # addresses are hexadecimal digits
         for plan in self.outpost.plan.drivers:
             told = CLOCKS.get(plan.kind)
             if told and self.outpost.drivers[plan.name].order(station, told(station)):

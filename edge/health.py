@@ -71,6 +71,8 @@ class Health:
                 return
             except OSError as error:  # the disk under the journal does not answer
                 log.warning("cannot say how we are", reason=str(error))
+            except Exception:
+                log.exception("cannot say how we are")  # a bug; a minute later it may be another
             if self._notes is not None:
                 self._notes.tell(self._agent.publisher.say)
             self._stopping.wait(EVERY_S)

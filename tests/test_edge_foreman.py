@@ -20,6 +20,7 @@ pytest.importorskip("nacl", reason="pynacl is not installed: it comes with the e
 
 from fix_hub import wait_for
 
+from bench.edging import report
 from cityhub import signing, trial
 from cityhub.foreman import Foreman
 from cityhub.gateway import CREDENTIAL
@@ -117,7 +118,7 @@ def test_a_gateway_tells_its_birth_and_its_end(broker: Broker, home: Path, hub: 
     assert birth["state"] == "online"
     assert birth["commands"] is True
     assert birth["drivers"] == [
-        {"name": "jsonlines", "kind": "jsonlines", "listen": "127.0.0.1:0", "stations": []}
+        {"name": "jsonlines", "kind": "jsonlines", "listen": "127.0.0.1:0", "stations": [], "listed": 0}
     ]
     wait_for(lambda: hub.heard["status"][-1]["state"] == "offline", "the end")
 
@@ -152,6 +153,22 @@ def test_commands_are_obeyed_and_answered(broker: Broker, home: Path, hub: Hub) 
             assert sensor.recv(100) == b"ok 1\n"
         told = hub.tell("capture", state="off")["result"]
         assert b"level" in bytes.fromhex(Path(told["file"]).read_text().splitlines()[1].split()[-1])
+
+
+def test_a_station_is_told_the_time_where_it_is_connected(broker: Broker, home: Path, hub: Hub) -> None:
+    text = written(broker, home)
+    (home / "gateway.toml").write_text(f'{text}[[driver]]\nkind = "sl651"\nlisten = "127.0.0.1:0"\n')
+    with running(broker, home) as foreman:
+        port = foreman.outpost.drivers["sl651"].as_status()["port"]
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as station:
+            station.sendall(report(0x42, 1))
+            confirmed = station.recv(1_000)
+            assert confirmed[10] == 0x32
+            told = hub.tell("set-clock", station="0000000066", anyway="yes")
+            assert told["result"] == {"station": "0000000066", "driver": "sl651"}
+            question = station.recv(1_000)
+    assert question[2:7] == bytes.fromhex("0000000066")
+    assert question[10] == 0x4A
 
 
 @pytest.mark.parametrize(
