@@ -13,6 +13,7 @@ import orjson
 import typer
 
 from cityhub.settings import OperatorError
+from edge import capture
 
 Explain = Callable[[bytes], Iterable[dict[str, Any]]]
 """Every message in the bytes as an object: `format`, `understood`, `not_understood`, and what the format itself has."""
@@ -49,7 +50,7 @@ def decode(
     payload: Annotated[
         str,
         typer.Argument(
-            help="HEX, the text itself, the path of a file that holds either or raw bytes, or - for standard input."
+            help="HEX, the text itself, the path of a file that holds either, raw bytes or a capture, or - for standard input."
         ),
     ],
 ) -> None:
@@ -60,11 +61,21 @@ def decode(
     if form not in FORMATS:
         raise OperatorError(f"no format {form!r}", f"one of {', '.join(FORMATS)}")
     understood = False
-    for document in _explain(form)(_bytes(form, payload)):
+    for document in _documents(_explain(form), _bytes(form, payload)):
         sys.stdout.buffer.write(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))
         understood = understood or bool(document["understood"])
     if not understood:
         raise typer.Exit(1)
+
+
+def _documents(explain: Explain, said: bytes) -> Iterable[dict[str, Any]]:
+    """What the bytes hold; of a capture, what went each way on each link, which is named in every object."""
+    if not capture.is_capture(said):
+        yield from explain(said)
+        return
+    for (link, direction), stream in capture.conversations(said).items():
+        for document in explain(stream):
+            yield {"link": link, "direction": "from the field" if direction == "<" else "to it", **document}
 
 
 def _explain(form: str) -> Explain:
