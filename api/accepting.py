@@ -12,10 +12,10 @@ from psycopg.types.json import Jsonb
 
 from api import photo
 from api.access import Role
-from api.enrolling import step
 from api.measuring import Card
 from api.spot import Line
 from governance import audit
+from ingest import life
 
 SIGNERS: tuple[Role, ...] = ("engineer", "administrator")
 
@@ -103,7 +103,7 @@ def sign(connection: psycopg.Connection[Any], actor: str, card: Card, remark: st
         row = cursor.execute(
             """insert into acceptance (device_id, begins_at, ends_at, lines, verdict, photo_id, remark, signed_by)
                select id, %s, %s, %s, %s, %s, %s, %s from device where key = %s and retired_at is null
-               returning id, signed_at, device_id""",
+               returning id, signed_at""",
             (
                 card.begins_at, card.ends_at, Jsonb([asdict(line) for line in card.lines]), card.verdict, card.photo,
                 remark, actor, card.device,
@@ -111,7 +111,7 @@ def sign(connection: psycopg.Connection[Any], actor: str, card: Card, remark: st
         ).fetchone()  # fmt: skip
         if row is None:
             raise _unknown(card.device)
-        step(cursor, actor, row[2], "commissioned", "acceptance signed")
+        _commission(connection, actor, card.device)
         audit.record(
             cursor,
             actor,
@@ -121,6 +121,18 @@ def sign(connection: psycopg.Connection[Any], actor: str, card: Card, remark: st
             {"acceptance": row[0], "verdict": card.verdict},
         )
     return Signed(row[0], card, card.verdict, remark, actor, row[1])
+
+
+def _commission(connection: psycopg.Connection[Any], actor: str, device: str) -> None:
+    """The steps of life that a signature is: into service, by way of being installed."""
+    row = connection.execute("select state from device where key = %s", (device,)).fetchone()
+    steps: dict[str, list[life.State]] = {
+        "planned": ["installed", "commissioned"],
+        "installed": ["commissioned"],
+        "suspended": ["commissioned"],
+    }
+    for to in steps.get(row[0] if row else "", []):
+        life.step(connection, [device], to, who=actor, because="acceptance signed")
 
 
 def last_signed(connection: psycopg.Connection[Any], device: str, reach: int | None) -> Signed | None:

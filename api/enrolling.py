@@ -18,7 +18,7 @@ from api.access import digest
 from geo.locate import Locator
 from geo.table import polygons
 from governance import audit
-from ingest import credentials, enrolment
+from ingest import credentials, enrolment, life
 from ingest.credentials import Issued
 from ingest.enrolment import Entry
 
@@ -71,11 +71,13 @@ def register(
         owner = cursor.execute("select id from department where key = %s", (entry.department,)).fetchone()
         if reach is not None and (owner is None or owner[0] != reach):
             raise EnrollingError("devices are registered in the own department only", "", "department")
+        life.sign(cursor, actor, "registered on the spot")
         enrolment.enrol(connection, [entry])
         fresh = cursor.execute("select id from device where key = %s", (entry.key,)).fetchone()
         if fresh is None:
             raise RuntimeError("a device that was enrolled and is not there")
-        step(cursor, actor, fresh[0], "installed", "registered on the spot")
+        # Until its card is signed its readings are stored and page nobody.
+        cursor.execute("update device set state = 'installed' where id = %s", (fresh[0],))
         if entry.lon is not None and entry.lat is not None:
             _place(cursor, fresh[0], entry.lon, entry.lat)
         audit.record(
@@ -112,7 +114,7 @@ def redeem(connection: psycopg.Connection[Any], secret: str) -> Enrolled | None:
     """
     with connection.transaction(), connection.cursor() as cursor:
         row = cursor.execute(
-            """select device.key, used_at is not null, withdrawn or expires_at <= now(), profile, department.key,
+            """select device.key, used_at is not null, withdrawn or expires_at <= now(), device.profile, department.key,
                       gateway.key, device.retired_at is not null
                from enrolment_token join device on device.id = enrolment_token.device_id
                     join department on department.id = device.department_id
@@ -156,20 +158,6 @@ def revoke(
         gone = credentials.revoke(connection, device)
         audit.record(cursor, actor, "credential.revoke", device, "done", {"revoked": len(gone)})
     return gone
-
-
-def step(cursor: psycopg.Cursor[Any], actor: str, device_id: int, state: str, because: str) -> None:
-    """Set a device's step of life, where the registry knows steps; its history says who and why."""
-    known = cursor.execute(
-        "select 1 from information_schema.columns where table_name = 'device' and column_name = 'state'"
-    ).fetchone()
-    if known is not None:
-        cursor.execute(
-            "select set_config('cityhub.who', %s, true), set_config('cityhub.because', %s, true)",
-            (actor, because),
-        )
-        cursor.execute("update device set state = %s where id = %s", (state, device_id))
-        cursor.execute("select pg_notify('cityhub_registry', '')")
 
 
 def _place(cursor: psycopg.Cursor[Any], device_id: int, lon: float, lat: float) -> None:

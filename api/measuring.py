@@ -166,9 +166,9 @@ def _rates(found: list[dict[str, Any]], every: dict[str, float], seconds: float)
         lines.append(Line(f"rate {metric}", value, limit, verdict, why))
     missing = [metric for metric in every if metric not in came]
     if missing:
-        verdict: Verdict = "attention" if came else "fail"
+        worst: Verdict = "attention" if came else "fail"
         why = f"Nothing came of {', '.join(missing[:12])}."
-        lines.append(Line("metrics", f"{len(came)} of {len(every)}", "all of the profile", verdict, why))
+        lines.append(Line("metrics", f"{len(came)} of {len(every)}", "all of the profile", worst, why))
     return lines
 
 

@@ -42,7 +42,8 @@ STEPS_OF = """
            least(
                (select min(m.minute) from ledger_minute m
                 where m.device_id = d.id and m.messages > 0 and m.minute >= date_trunc('minute', d.created_at)),
-               (select min(r.first_at) from dead_letter r where r.device_id = d.id)
+               (select min(r.first_at) from dead_letter r where r.device_id = d.id),
+               (select u.since from device_status u where u.device_id = d.id)
            ) as connected,
            (select max(r.last_at) from dead_letter r where r.device_id = d.id) as refused_at,
            (select min(s.created_at) from series s join latest l on l.series_id = s.id

@@ -64,7 +64,6 @@ class Gatekeeper:
             self._admit(found)
             self._told = found
             note_admitted(connection, [grant.id for grant in found])
-            log.info("the broker was told who may enter", credentials=len(found))
         self._first.set()
 
     def _wait(self, connection: psycopg.Connection) -> None:

@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import bcrypt
@@ -68,6 +68,11 @@ def pbkdf2(secret: str) -> str:
     salt = os.urandom(12)
     found = hashlib.pbkdf2_hmac("sha512", secret.encode(), salt, PBKDF2_ROUNDS)
     return f"$7${PBKDF2_ROUNDS}${base64.b64encode(salt).decode()}${base64.b64encode(found).decode()}"
+
+
+def bcrypted(secret: str) -> str:
+    """A secret as the NATS server's configuration holds it."""
+    return bcrypt.hashpw(secret.encode(), bcrypt.gensalt(BCRYPT_COST)).decode()
 
 
 def fits(kept: str, secret: str) -> bool:
@@ -132,12 +137,11 @@ def _fault(topic_filter: str) -> str:
 
 def _insert(connection: psycopg.Connection, columns: tuple[object, ...], by: str) -> Issued:
     secret = secrets.token_urlsafe(SECRET_BYTES)
-    slow = bcrypt.hashpw(secret.encode(), bcrypt.gensalt(BCRYPT_COST)).decode()
     row = connection.execute(
         """insert into credential (kind, username, client_id, device_id, department_id, writes, reads,
                                    pbkdf2, bcrypt, created_by)
            values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) returning id, username, client_id""",
-        (*columns, pbkdf2(secret), slow, by),
+        (*columns, pbkdf2(secret), bcrypted(secret), by),
     ).fetchone()
     if row is None:
         raise RuntimeError("an insert that returned nothing")
@@ -203,15 +207,20 @@ def grants(connection: psycopg.Connection) -> list[Grant]:
     ]
 
 
-def note_admitted(connection: psycopg.Connection, known: Iterable[int]) -> None:
+def note_admitted(connection: psycopg.Connection, known: Collection[int]) -> None:
     """Write down what the broker knows now, and that it has forgotten all else; the caller has just told it."""
-    connection.execute(
-        """update credential set admitted_at = case when id = any(%(known)s) then now() else admitted_at end,
-                  shut_at = case when id = any(%(known)s) then null else now() end
-           where id = any(%(known)s) and (admitted_at is null or shut_at is not null)
-              or id <> all(%(known)s) and shut_at is null and admitted_at is not null""",
-        {"known": list(known)},
-    )
+    inside = frozenset(known)
+    rows = connection.execute(
+        """select id, admitted_at is not null and shut_at is null from credential
+           where revoked_at is null or (admitted_at is not null and shut_at is null)"""
+    ).fetchall()
+    fresh = [credential for credential, noted in rows if not noted and credential in inside]
+    gone = [credential for credential, noted in rows if noted and credential not in inside]
+    with connection.transaction():
+        connection.execute(
+            "update credential set admitted_at = now(), shut_at = null where id = any(%s)", (fresh,)
+        )
+        connection.execute("update credential set shut_at = now() where id = any(%s)", (gone,))
 
 
 def is_admitted(connection: psycopg.Connection, credential: int) -> bool:

@@ -56,7 +56,9 @@ class Client:
         self._client.username_pw_set(user, secret)
         self._client.on_connect = lambda _c, _d, _f, code, _p: self.codes.append(code.value)
         self._client.on_disconnect = lambda *_: setattr(self, "ended", self.ended + 1)
-        self._client.on_message = lambda _c, _d, message: self.heard.append((message.topic, message.payload))
+        self._client.on_message = lambda _c, _d, message: self.heard.append(
+            (message.topic, bytes(message.payload))
+        )
         self._client.connect(at.host, at.port)
         self._client.loop_start()
         wait_for(lambda: self.codes, "CONNACK")

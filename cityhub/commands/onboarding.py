@@ -17,6 +17,7 @@ from api import accepting, card, enrolling
 from api.enrolling import Token
 from api.measuring import Card, measure
 from api.onboarding import link
+from api.photo import BYTES
 from api.progress import STEPS, Progress, progress
 from api.spot import Spot
 from cityhub.commands.options import Config, connect, settings
@@ -208,7 +209,7 @@ def accept(  # noqa: PLR0917 -- the options of a command line
 def _read(file: Path) -> bytes:
     try:
         with file.open("rb") as opened:
-            return opened.read(accepting.photo.BYTES + 1)
+            return opened.read(BYTES + 1)
     except OSError as error:
         raise OperatorError(f"cannot read {file}: {error.strerror}", "give a JPEG or PNG file") from error
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import secrets
 import signal
 import socket
 import time
@@ -15,12 +16,15 @@ from cityhub.services.errors import ServiceError, died, told_about
 from cityhub.services.quarters import Quarters, account_for
 from cityhub.services.record import Record, choose_port, port_taken, recall
 from cityhub.services.tether import Claim, Tether, claim
+from edge.link import Address
+from ingest import credentials
 from ingest.credentials import Grant
 
 Kind = Literal["mosquitto", "nats"]
 
 _GRACE_S = 15.0
 _START_S = 30.0
+_RELOAD_S = 30.0
 _TRIES = 3
 
 
@@ -43,10 +47,22 @@ class Broker:
     _write: Callable[[Sequence[Grant]], None] = field(repr=False, compare=False)
 
     def admit(self, grants: Sequence[Grant]) -> None:
-        """Let these in and nobody else: whoever is connected and is not among them is thrown out. Raises OSError."""
-        self._write(grants)
-        if self.alive():
-            os.kill(self.pid, signal.SIGHUP)
+        """Let these in and nobody else: whoever is connected and is not among them is thrown out.
+
+        Returns when the broker has done so. Raises OSError where it cannot be told, or does not do it in time.
+        """
+        # A reload says nothing when it is done: this user exists from then on, and may do nothing.
+        user, secret = "gatekeeper", secrets.token_urlsafe(16)
+        probe = Grant(0, user, credentials.pbkdf2(secret), credentials.bcrypted(secret), base="")
+        self._write([*grants, probe])
+        if not self.alive():  # what was written holds when it is started again
+            return
+        os.kill(self.pid, signal.SIGHUP)
+        port, limit = Address(self.device_url).port, time.monotonic() + _RELOAD_S
+        while not _lets_in(port, user, secret):
+            if time.monotonic() > limit:
+                raise TimeoutError(f"the broker has not read its users within {_RELOAD_S:.0f} s")
+            time.sleep(0.02)
 
     def stop(self) -> None:
         """Stop the broker; a second call does nothing."""
@@ -91,7 +107,7 @@ def start_broker(
         claimed = claim(run, "broker", stop_signal=signal.SIGTERM, grace_s=_GRACE_S)
         try:
             record = recall(shelf / "service.json", ("hub", "field") if any_device else ("hub",))
-            if not any_device and record.passwords.pop("field", None):
+            if not any_device and record.passwords.pop("field", ""):
                 record.save()
             progress(f"Starting the private broker ({version}).")
             directory = shelf / kind

@@ -8,6 +8,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+import orjson
+
 from cityhub.services.quarters import Quarters
 from cityhub.services.record import Record
 from ingest.credentials import PUBLISHED, READ, Grant
@@ -92,15 +94,20 @@ def _own(user: str, passwords: dict[str, str]) -> dict[str, object]:
 
 
 def _granted(grant: Grant) -> dict[str, object]:
-    bases = [base for base in (grant.base, *grant.behind) if base]
-    publish = [subject(f"{base}/{leaf}") for base in bases for leaf in PUBLISHED]
-    subscribe = [subject(f"{grant.base}/{leaf}") for leaf in READ] if grant.base else []
+    bases = [subject(base) for base in (grant.base, *grant.behind) if base]
     return {
         "user": grant.user,
         "password": grant.bcrypt,
         "permissions": {
-            "publish": [*publish, *map(subject, grant.writes)],
-            "subscribe": [*subscribe, *map(subject, grant.reads), _DELIVERY],
+            "publish": [
+                *(f"{base}.{leaf}" for base in bases for leaf in PUBLISHED),
+                *map(subject, grant.writes),
+            ],
+            "subscribe": [
+                *(f"{bases[0]}.{leaf}" for leaf in READ if grant.base),
+                *map(subject, grant.reads),
+                _DELIVERY,
+            ],
         },
         **_MQTT_ALONE,
     }
@@ -111,14 +118,16 @@ _MQTT_ALONE: dict[str, object] = {"allowed_connection_types": ["MQTT"]}
 
 def admit(quarters: Quarters, record: Record, grants: Sequence[Grant]) -> None:
     """Write who may do what; the server reads it on SIGHUP."""
-    granted = [_granted(grant) for grant in grants]
-    quarters.put("grants.json", json.dumps(granted))
+    granted = orjson.dumps([_granted(grant) for grant in grants]).decode()
+    quarters.put("grants.json", granted)
     _write_users(quarters, record, granted)
 
 
-def _write_users(quarters: Quarters, record: Record, granted: list[dict[str, object]]) -> None:
-    own = [_own(user, record.passwords) for user in record.passwords]
-    quarters.put("users.conf", "users: " + json.dumps([*own, *granted]))
+def _write_users(quarters: Quarters, record: Record, granted: str) -> None:
+    """Our own users and those granted, the latter a JSON list as text: it is long, and written once."""
+    own = orjson.dumps([_own(user, record.passwords) for user in record.passwords]).decode()
+    users = own if granted == "[]" else f"{own[:-1]},{granted[1:]}"
+    quarters.put("users.conf", f"users: {users}")
 
 
 def prepare(binary: Path, quarters: Quarters, record: Record) -> list[str]:
@@ -131,7 +140,7 @@ def prepare(binary: Path, quarters: Quarters, record: Record) -> list[str]:
     if (last := at / "log/nats.log").exists():
         last.replace(at / "log/nats.log.last")  # so that a failing start shows its own last words
     kept = at / "grants.json"
-    _write_users(quarters, record, json.loads(kept.read_text()) if kept.exists() else [])
+    _write_users(quarters, record, kept.read_text() if kept.exists() else "[]")
     quarters.put(
         "nats.conf",
         _CONFIGURATION.format(
