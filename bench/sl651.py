@@ -7,6 +7,7 @@ import time
 from bench.errors import Mismatch
 from edge.drivers.sl651 import Sl651
 from edge.protocols.sl651 import orders, times
+from edge.protocols.sl651.frame import crc
 
 FRAMES = 20_000
 STATIONS = 40
@@ -26,7 +27,7 @@ def frames(func: int) -> list[bytes]:
         down = orders.frame(to, func, bytes.fromhex(body), 3, direction=0)
         # Upwards the centre's address comes first.
         up = down[:2] + down[7:8] + down[2:7] + down[8:-2]
-        sent.append(up + orders.crc(up).to_bytes(2))
+        sent.append(up + crc(up).to_bytes(2))
     return sent
 
 

@@ -30,6 +30,7 @@ log = structlog.get_logger("cityhub.edge")
 TURN_S = 0.1
 WAITING = 64  # commands not yet looked at; more than any hub sends
 REPLIES = 64  # not yet sent, because the broker was away
+AGAIN_S = 5.0
 WITHIN_S = (60.0, 5.0, 600.0)  # for a new configuration to reach the broker: default, least, most
 
 
@@ -169,7 +170,7 @@ class Foreman:
             raise ValueError(
                 "our own clock is not synchronised; anyway=yes sets the station's by it all the same"
             )
-        station = str(order.arguments.get("station"))
+        station = str(order.arguments.get("station")).upper()  # addresses are hexadecimal digits
         for plan in self.outpost.plan.drivers:
             told = CLOCKS.get(plan.kind)
             if told and self.outpost.drivers[plan.name].order(station, told(station)):
@@ -201,10 +202,21 @@ class Foreman:
         if not fault:
             trial.keep(before.home, text, self._file)
             return {"drivers": [each.name for each in plan.drivers]}
+        self._go_back(before)
         trial.give_up(before.home)
-        self.outpost = Outpost(before, self._environment, self._hand_over)
-        self.outpost.start()
         raise trial.RolledBack(f"back to the configuration before: {fault}")
+
+    def _go_back(self, before: Gateway) -> None:
+        """Run again what ran before. What it needs was there a minute ago, so it is tried until it is there again."""
+        while not self._stopping.is_set():
+            try:
+                self.outpost = Outpost(before, self._environment, self._hand_over)
+            except Exception as error:  # a gateway that has given up cannot be reached to be mended
+                log.exception("the configuration before cannot be run, trying again", reason=str(error))
+                self._stopping.wait(AGAIN_S)
+            else:
+                self.outpost.start()
+                return
 
     def _try(self, plan: Gateway, within_s: float) -> str:
         """Run a new plan until it has reached the broker; why it is no good, and then it is closed again."""

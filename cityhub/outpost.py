@@ -31,7 +31,7 @@ log = structlog.get_logger("cityhub.edge")
 
 STATUS_S = 10.0
 LINKS_EVENT_S = 900.0
-LINKS_TOLD = 200  # in one event; the status file has them all
+LINKS_TOLD, STATIONS_TOLD = 200, 500  # in one message; the status file has them all
 RESTART_PAUSE_S = (1.0, 60.0)
 STATUS = "status.json"
 
@@ -52,6 +52,7 @@ class Outpost:
             str, tuple[float, float]
         ] = {}  # a driver that failed: when it is tried again, after what
         self._status_at = 0.0
+        self._closed = False
         self._links_at = time.monotonic() + LINKS_EVENT_S
         with ExitStack() as stack:
             self.agent = Agent(
@@ -135,7 +136,8 @@ class Outpost:
                     "name": plan.name,
                     "kind": plan.kind,
                     plan.way: plan.where,
-                    "stations": sorted(set(plan.stations.values())),
+                    "stations": sorted(set(plan.stations.values()))[:STATIONS_TOLD],
+                    "listed": len(plan.stations),
                 }
                 for plan in self.plan.drivers
             ],
@@ -167,13 +169,19 @@ class Outpost:
             links = driver.pop("links")
             driver["open"] = len(links)
             driver["links"] = [
-                {key: each[key] for key in ("link", "last_heard_us", "stations", "frames", "refused")}
+                {
+                    **{key: each[key] for key in ("link", "last_heard_us", "frames", "refused")},
+                    "stations": each["stations"][:5],
+                }
                 for each in links[:LINKS_TOLD]
             ]
         return self.agent.publisher.say("event", event("links", {"drivers": told}))
 
     def close(self) -> None:
         """End in order: nothing new is heard, what was held back is kept, the publisher says goodbye."""
+        if self._closed:
+            return
+        self._closed = True
         self._health.close()
         for driver in self.drivers.values():
             driver.close()

@@ -7,7 +7,10 @@ from collections.abc import Callable
 from cityhub.settings import OperatorError
 from ingest.registry import Device, Registry
 from ingest.sources.chirpstack import ChirpStack
+from ingest.sources.frigate import Frigate
+from ingest.sources.onvif import Onvif
 from ingest.sources.said import Source
+from ingest.sources.thingsboard import ThingsBoard
 
 
 def _chirpstack(registry: Registry) -> ChirpStack:
@@ -20,8 +23,16 @@ def _chirpstack(registry: Registry) -> ChirpStack:
     return ChirpStack(codec_of)
 
 
+def _onvif(registry: Registry) -> Onvif:
+    """A rule, a sensor or a module of a camera may be registered as a device of its own."""
+    return Onvif(lambda address: (Onvif.scheme, address) in registry.addresses)
+
+
 SOURCES: dict[str, Callable[[Registry], Source]] = {
     "chirpstack": _chirpstack,
+    "frigate": lambda _: Frigate(),
+    "onvif": _onvif,
+    "thingsboard": lambda _: ThingsBoard(),
 }
 
 

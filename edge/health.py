@@ -57,7 +57,8 @@ class Health:
     def close(self) -> None:
         """Say no more."""
         self._stopping.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -70,6 +71,8 @@ class Health:
                 return
             except OSError as error:  # the disk under the journal does not answer
                 log.warning("cannot say how we are", reason=str(error))
+            except Exception:
+                log.exception("cannot say how we are")  # a bug; a minute later it may be another
             if self._notes is not None:
                 self._notes.tell(self._agent.publisher.say)
             self._stopping.wait(EVERY_S)

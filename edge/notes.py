@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from edge.drivers.conversation import printable
 from edge.drivers.dialogue import Note
 from edge.reading import now_us
 
@@ -42,9 +43,9 @@ class Notes:
                 self._found[code] = {
                     "code": code,
                     "count": 1,
-                    "station": note.station,
+                    "station": printable(note.station),
                     "link": link,
-                    "text": note.text[:TEXT],
+                    "text": printable(note.text, TEXT),
                 }
             else:
                 known["count"] += 1

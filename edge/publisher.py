@@ -120,12 +120,6 @@ class Publisher:
             return False
         return client.publish(f"{self._topic}/{kind}", payload, qos=1).rc == 0
 
-    def tell_birth(self) -> None:
-        """Say the retained status anew: what it tells has changed."""
-        client = self._client
-        if client is not None and self._connected:
-            self._say_online(client)
-
     @property
     def waiting(self) -> int:
         """Records not yet committed."""

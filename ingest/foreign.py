@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ingest.decode import Decoded, columns
-from ingest.message import TOPIC, Message
+from ingest.message import Message
 from ingest.registry import Device, Refusal, Registry
 from ingest.sources.said import Discreet, Source
 
 SPEAKERS_LIMIT = 200_000
+OURS_BELOW = "city/v1/"
 
 
 class Part(NamedTuple):
@@ -28,7 +29,9 @@ class Foreign:
         self._registry = registry
         self.filters = [each for source in sources for each in source.filters]
         self._sources = [(_pattern(source.filters), source) for source in sources]
-        self._discreet = any(isinstance(source, Discreet) for source in sources)
+        self._discreet = [
+            (_pattern(source.filters), source) for source in sources if isinstance(source, Discreet)
+        ]
         self._addresses: dict[tuple[str, str], Device] = {}
         self._speakers: dict[str, Device] = {}
 
@@ -41,10 +44,11 @@ class Foreign:
         return [self._without(message) for message in messages] if self._discreet else messages
 
     def _without(self, message: Message) -> Message:
-        source = None if TOPIC.fullmatch(message.topic) else self.source(message.topic)
-        if not isinstance(source, Discreet):
-            return message
-        return message._replace(payload=source.kept(message.topic, message.payload))
+        if not message.topic.startswith(OURS_BELOW):  # most are ours: they need no closer look
+            for pattern, source in self._discreet:
+                if pattern.fullmatch(message.topic):
+                    return message._replace(payload=source.kept(message.topic, message.payload))
+        return message
 
     def speaker(self, topic: str) -> Device | None:
         """Who alone has spoken on this topic before, as far as we know."""

@@ -52,6 +52,14 @@ def test_ingest_finds_every_reading_stored_exactly_once() -> None:
     assert found["exactly_once"]["batch_readings"] > 0
 
 
+def test_edge_answers_every_station_and_keeps_every_reading() -> None:
+    found = bench("edge", "--seconds", "1", "--runs", "1", "--rtus", "30")
+    assert found["rtus"] == 30
+    assert 20 < found["edge_rss_mb"] < 60
+    for key in ("links_per_s", "reports_per_s", "cpu_percent_of_a_core"):
+        assert found[key] > 0
+
+
 def test_flood_counts_every_message_of_the_runaway_device_and_loses_none_of_the_others() -> None:
     found = bench("flood", "--seconds", "2", "--runs", "1", "--rate", "200", "--devices", "50")
     assert found["lost"] == 0

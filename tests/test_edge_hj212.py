@@ -18,7 +18,7 @@ from edge.protocols.hj212.check import crc
 from edge.protocols.hj212.explain import explain
 from edge.protocols.hj212.factors import table
 from edge.protocols.hj212.frame import LIMIT, pack
-from edge.protocols.hj212.pieces import LIFE_US, TOGETHER
+from edge.protocols.hj212.pieces import LIFE_US, PAUSE_US, TOGETHER
 
 HERE = Path(__file__).parent
 OURS = json.loads((HERE / "vectors" / "hj212.json").read_text())["vectors"]
@@ -185,29 +185,50 @@ def test_half_a_packet_is_given_up_after_a_while() -> None:
     assert (heard.frames, heard.refused) == (1, 0)
 
 
-def test_a_missing_piece_is_told_of_and_the_others_are_kept() -> None:
-    pieces = next(vector for vector in OURS if vector["name"].startswith("three pieces"))
+def pieces() -> list[bytes]:
+    vector = next(vector for vector in OURS if vector["name"].startswith("three pieces"))
+    return [latin(frame) for frame in vector["frames"]]
+
+
+def test_what_has_come_of_a_message_in_pieces_is_stored_at_once_and_the_rest_is_told_of() -> None:
     dialogue = Hj212({})
-    assert dialogue.hear(latin("".join(pieces["frames"][:3])), NOW).samples == []
-    late = dialogue.tick(NOW + LIFE_US + 1)
-    assert [name.rpartition("/")[2] for name, _, _ in late.samples] == [
-        "cod-minute-avg",
+    heard = dialogue.hear(b"".join(pieces()[:2]), NOW)
+    assert [name.rpartition("/")[2] for name, _, _ in heard.samples] == [
         "ammonia-minute-avg",
+        "cod-minute-avg",
     ]
+    assert heard.reply == b""  # the rest is on its way
+    assert dialogue.tick(NOW + PAUSE_US).reply != b""
+    late = dialogue.tick(NOW + LIFE_US + 1)
     assert [note.code for note in late.notes] == ["piece-missing"]
-    assert late.reply == b""  # the station must send it again
+    assert (late.samples, late.reply) == ([], b"")
+
+
+def test_a_station_that_waits_for_an_answer_to_each_piece_gets_one_to_each() -> None:
+    dialogue, answers = Hj212({}), []
+    second, first, _, third = pieces()
+    for number, piece in enumerate((first, second, third)):
+        now = NOW + number * 3_000_000
+        answers.append(dialogue.hear(piece, now).reply)
+        answers += [dialogue.tick(now + wait).reply for wait in (1_000_000, PAUSE_US, PAUSE_US + 500_000)]
+    assert [bool(answer) for answer in answers] == [
+        *[False, False, True, False],
+        *[False, False, True, False],
+        *[True, False, False, False],
+    ]
+    assert len(set(filter(None, answers))) == 1
 
 
 def test_no_more_messages_in_pieces_are_open_than_there_is_room_for() -> None:
     dialogue = Hj212({})
-    given_up = 0
+    notes = []
     for number in range(TOGETHER + 5):
         segment = (
             f"QN=2026101508000{number:04d};ST=32;CN=2051;PW=1;MN=A1;Flag=7;PNUM=9;PNO=1;"
             "CP=&&DataTime=20261015080000;w01018-Avg=1&&"
         )
-        given_up += len(dialogue.hear(pack(segment), NOW).samples)
-    assert given_up == 5
+        notes += dialogue.hear(pack(segment), NOW).notes
+    assert [note.code for note in notes] == ["piece-missing"] * 5
     assert len(dialogue._pieces._open) == TOGETHER
 
 
@@ -264,3 +285,12 @@ def test_the_table_of_factors_is_sound() -> None:
         assert system in {"", "31"}
         assert factor.gain > 0
         assert names.setdefault(factor.metric, factor.unit) == factor.unit, factor.metric
+
+
+def test_a_link_that_brings_nothing_but_noise_is_hung_up_and_one_that_brings_a_packet_now_and_then_is_not() -> (
+    None
+):
+    stranger, station = Hj212({}), Hj212({})
+    noise = b"GET / HTTP/1.1 " * 1_000
+    assert not any(station.hear(noise + latin(GOOD["frames"][0]), NOW).hang_up for _ in range(20))
+    assert any(stranger.hear(noise, NOW).hang_up for _ in range(20))

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import orjson
 import pytest
 
 from edge import capture
@@ -17,6 +18,7 @@ from edge.drivers.dialogue import Heard, Note
 from edge.drivers.line import Bridge, Line, SerialPort
 from edge.drivers.listener import Listener
 from edge.journal import JournalFull, Record
+from edge.notes import Notes
 
 NOBODY = "mqtt://field:secret@127.0.0.1:1"
 
@@ -322,3 +324,53 @@ def test_with_a_full_journal_a_line_is_not_answered_and_begins_anew(
         second.close()
         line.close()
     assert agent.accepted == 1
+
+
+def test_what_a_stranger_calls_itself_can_always_be_written_down(agent: Agent) -> None:
+    class Odd(Echo):
+        def stations(self) -> list[str]:
+            return ["\udcff", "x" * 500]
+
+    notes = Notes()
+    listener = Listener("odd", agent.accept, Odd, watch=Watch(note=notes.take))
+    listener.start()
+    with dialled(listener) as caller:
+        caller.sendall(b"1")
+        assert caller.recv(1) == b"1"
+        (link,) = orjson.loads(orjson.dumps(listener.as_status()))["links"]
+        assert link["stations"] == ["?", "x" * 64]
+    listener.close()
+    notes.take("odd", Note("\udcff", "odd", "\udc80" * 500))
+    told: list[bytes] = []
+    assert notes.tell(lambda _, payload: not told.append(payload))  # type: ignore[func-returns-value]
+    (found,) = orjson.loads(told[0])["data"]["notes"]
+    assert (found["station"], found["count"]) == ("?", 1)
+
+
+def test_notes_that_nobody_hears_are_counted_on_until_somebody_does() -> None:
+    notes = Notes()
+    for _ in range(3):
+        notes.take("l", Note("s", "odd", "first"))
+    assert not notes.tell(lambda _, __: False)
+    notes.take("l", Note("s", "odd", "later"))
+    told: list[bytes] = []
+    assert notes.tell(lambda _, payload: not told.append(payload))  # type: ignore[func-returns-value]
+    (found,) = orjson.loads(told[0])["data"]["notes"]
+    assert (found["count"], found["text"]) == (4, "first")
+    assert not notes.tell(lambda _, __: True)
+
+
+def test_a_station_is_asked_on_the_link_where_it_was_heard_and_on_no_other(agent: Agent) -> None:
+    asked: list[str] = []
+    listener = Listener("echo", agent.accept, Echo)
+    listener.start()
+    with dialled(listener) as one, dialled(listener) as two:
+        one.sendall(b"1")
+        assert one.recv(1) == b"1"
+        two.sendall(b"h")
+        assert two.recv(1) == b"H"
+        assert listener.order("echo", lambda dialogue: asked.append(dialogue.stations()[0]))
+        assert not listener.order("nobody", asked.append)
+        until(lambda: asked == ["echo"])
+    listener.close()
+    assert asked == ["echo"]

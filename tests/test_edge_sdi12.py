@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.drivers.dialogue import Heard
-from edge.drivers.sdi12 import ANSWER_US, TRIES, Parameter, Sdi12, Sensor
+from edge.drivers.sdi12 import ANSWER_US, TRIES, Sdi12
 from edge.protocols.sdi12.answers import (
     LINE_LIMIT,
     BadAnswer,
@@ -32,8 +31,22 @@ SHARED = HERE.parents[1] / "shared" / "vectors" / "sdi12_modbus_crc.json"
 NOW = 1_792_022_400_000_000
 SECOND = 1_000_000
 
-LEVEL = Sensor("0", "river", (Parameter("level"), Parameter("water-temperature")))
-TILT = Sensor("1", "slope", (Parameter("tilt", gain=0.1, offset=-5),), command="C", interval_s=600)
+LEVEL = {"0": {"parameters": ["level", "water-temperature"]}}
+CHECKED = {"0": {"parameters": ["level"], "command": "MC"}}
+TILT = {
+    "1": {
+        "parameters": [{"metric": "tilt", "gain": 0.1, "offset": -5}],
+        "command": "C",
+        "interval_s": 600,
+    }
+}
+DEVICES = {"0": "river", "1": "slope"}
+
+
+def line(*sensors: dict[str, Any]) -> Sdi12:
+    """A line with these sensors, asked in their order."""
+    known = {address: table for each in sensors for address, table in each.items()}
+    return Sdi12({address: DEVICES[address] for address in known}, known)
 
 
 def plain_printed(text: str) -> str:
@@ -100,7 +113,7 @@ def test_a_sensor_says_who_it_is() -> None:
 
 
 def test_a_measurement_is_fetched_when_the_sensor_says_that_it_is_ready() -> None:
-    dialogue = Sdi12([LEVEL])
+    dialogue = line(LEVEL)
     assert asked(dialogue.tick(NOW)) == "0M!"
     assert asked(said(dialogue, "00052")) == ""
     assert asked(dialogue.tick(NOW + SECOND)) == ""
@@ -114,7 +127,7 @@ def test_a_measurement_is_fetched_when_the_sensor_says_that_it_is_ready() -> Non
 
 
 def test_a_measurement_is_fetched_when_its_seconds_have_passed_without_a_word() -> None:
-    dialogue = Sdi12([LEVEL])
+    dialogue = line(LEVEL)
     dialogue.tick(NOW)
     said(dialogue, "00052")
     assert asked(dialogue.tick(NOW + 4 * SECOND)) == ""
@@ -122,7 +135,7 @@ def test_a_measurement_is_fetched_when_its_seconds_have_passed_without_a_word() 
 
 
 def test_values_are_asked_for_page_by_page_until_all_have_come() -> None:
-    dialogue = Sdi12([LEVEL])
+    dialogue = line(LEVEL)
     dialogue.tick(NOW)
     assert asked(said(dialogue, "00002")) == "0D0!"  # at once: no seconds
     assert asked(said(dialogue, "0+3.14")) == "0D1!"
@@ -130,7 +143,7 @@ def test_values_are_asked_for_page_by_page_until_all_have_come() -> None:
 
 
 def test_sensors_that_measure_beside_others_leave_the_line_free() -> None:
-    dialogue = Sdi12([TILT, LEVEL])
+    dialogue = line(TILT, LEVEL)
     assert asked(dialogue.tick(NOW)) == "1C!"
     assert asked(said(dialogue, "103001")) == "0M!"
     assert asked(said(dialogue, "00002")) == "0D0!"
@@ -143,7 +156,7 @@ def test_sensors_that_measure_beside_others_leave_the_line_free() -> None:
 
 
 def test_values_with_a_check_are_taken_only_if_it_is_right() -> None:
-    dialogue = Sdi12([Sensor("0", "river", (Parameter("level"),), command="MC")])
+    dialogue = line(CHECKED)
     assert asked(dialogue.tick(NOW)) == "0MC!"
     assert asked(said(dialogue, "00001")) == "0D0!"
     again = said(dialogue, "0+3.15OqZ")
@@ -152,7 +165,7 @@ def test_values_with_a_check_are_taken_only_if_it_is_right() -> None:
 
 
 def test_a_check_that_stays_wrong_ends_in_a_missing_value() -> None:
-    dialogue = Sdi12([Sensor("0", "river", (Parameter("level"),), command="MC")])
+    dialogue = line(CHECKED)
     dialogue.tick(NOW)
     said(dialogue, "00001")
     heards = [said(dialogue, "0+3.15OqZ") for _ in range(TRIES)]
@@ -162,13 +175,13 @@ def test_a_check_that_stays_wrong_ends_in_a_missing_value() -> None:
 
 
 def test_continuous_values_are_asked_for_directly() -> None:
-    dialogue = Sdi12([Sensor("0", "river", (Parameter("level"),), command="R0", interval_s=60)])
+    dialogue = line({"0": {"parameters": ["level"], "command": "R0", "interval_s": 60}})
     assert asked(dialogue.tick(NOW)) == "0R0!"
     assert said(dialogue, "0+3.14").samples == [("river/level", NOW, 3.14)]
 
 
 def test_a_sensor_that_does_not_answer_is_asked_thrice_and_the_next_has_its_turn() -> None:
-    dialogue = Sdi12([LEVEL, TILT])
+    dialogue = line(LEVEL, TILT)
     told = [dialogue.tick(NOW + place * ANSWER_US) for place in range(TRIES + 1)]
     assert [asked(heard) for heard in told] == ["0M!", "0M!", "0M!", "1C!"]
     assert [math.isnan(value) for _, _, value in told[-1].samples] == [True, True]
@@ -187,7 +200,7 @@ def test_a_sensor_that_does_not_answer_is_asked_thrice_and_the_next_has_its_turn
     ],
 )
 def test_a_measurement_that_ends_otherwise_is_told_of(answers: list[str], code: str, missing: int) -> None:
-    dialogue = Sdi12([LEVEL])
+    dialogue = line(LEVEL)
     dialogue.tick(NOW)
     heard = [said(dialogue, answer) for answer in answers][-1]
     assert [note.code for note in heard.notes] == [code]
@@ -196,7 +209,7 @@ def test_a_measurement_that_ends_otherwise_is_told_of(answers: list[str], code: 
 
 
 def test_a_sensor_that_promises_more_than_ten_pages_hold_is_ended() -> None:
-    dialogue = Sdi12([Sensor("0", "river", (Parameter("level"),), command="C")])
+    dialogue = line({"0": {"parameters": ["level"], "command": "C"}})
     dialogue.tick(NOW)
     assert asked(said(dialogue, "000020")) == "0D0!"
     heards = [said(dialogue, "0+1") for _ in range(10)]
@@ -204,7 +217,7 @@ def test_a_sensor_that_promises_more_than_ten_pages_hold_is_ended() -> None:
 
 
 def test_our_own_words_and_parity_bits_and_breaks_are_no_answers() -> None:
-    dialogue = Sdi12([LEVEL])
+    dialogue = line(LEVEL)
     dialogue.tick(NOW)
     assert asked(dialogue.hear(b"\0\x000M!00002\r\n", NOW)) == "0D0!"
     even = bytes(byte | (0x80 if byte.bit_count() % 2 else 0) for byte in b"0D0!0+3.14+20\r\n")
@@ -212,7 +225,7 @@ def test_our_own_words_and_parity_bits_and_breaks_are_no_answers() -> None:
 
 
 def test_a_stranger_on_the_line_is_refused_and_ours_is_heard() -> None:
-    dialogue = Sdi12([LEVEL])
+    dialogue = line(LEVEL)
     dialogue.tick(NOW)
     heard = said(dialogue, "70002")
     assert (heard.refused, [note.code for note in heard.notes]) == (1, ["unexpected"])
@@ -220,7 +233,7 @@ def test_a_stranger_on_the_line_is_refused_and_ours_is_heard() -> None:
 
 
 def test_a_clock_that_is_set_back_keeps_nobody_waiting() -> None:
-    dialogue = Sdi12([LEVEL])
+    dialogue = line(LEVEL)
     dialogue.tick(NOW)
     hour = 3600 * SECOND
     assert asked(dialogue.tick(NOW - hour)) == ""
@@ -232,7 +245,7 @@ def test_a_clock_that_is_set_back_keeps_nobody_waiting() -> None:
 def test_whatever_the_line_says_nothing_is_raised_and_nothing_grows(
     noise: list[bytes], steps: list[int]
 ) -> None:
-    dialogue, now = Sdi12([LEVEL, TILT]), NOW
+    dialogue, now = line(LEVEL, TILT), NOW
     for data in noise:
         dialogue.hear(data + b"\r\n"[: len(data) % 3], now)
         now += (steps.pop() if steps else 1) * SECOND
@@ -243,7 +256,7 @@ def test_whatever_the_line_says_nothing_is_raised_and_nothing_grows(
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=20))
 def test_answers_cut_anywhere_come_to_the_same(cuts: list[int]) -> None:
-    dialogue, samples = Sdi12([LEVEL]), []
+    dialogue, samples = line(LEVEL), []
     dialogue.tick(NOW)
     for answer in (b"00002\r\n", b"0+3.14-0.5\r\n"):
         place = 0
@@ -254,17 +267,28 @@ def test_answers_cut_anywhere_come_to_the_same(cuts: list[int]) -> None:
 
 
 @pytest.mark.parametrize(
-    "make",
+    ("stations", "sensors", "why"),
     [
-        lambda: Sensor("?", "river", (Parameter("level"),)),
-        lambda: Sensor("0", "river", (Parameter("level"),), command="X"),
-        lambda: Sensor("0", "river", ()),
-        lambda: Sdi12([LEVEL, LEVEL]),
+        ({"?": "river"}, {"?": {"parameters": ["level"]}}, "no address"),
+        ({"0": "river"}, {}, "not among the sensors"),
+        ({}, LEVEL, "not among the stations"),
+        ({"0": "river"}, {"0": {}}, "has no parameters"),
+        ({"0": "river"}, {"0": []}, "not a table"),
+        ({"0": "river"}, {"0": {"parameters": []}}, "1 to 99 parameters"),
+        ({"0": "river"}, {"0": {"parameters": ["level", "level"]}}, "each another metric"),
+        ({"0": "river"}, {"0": {"parameters": ["no metric"]}}, "no name of a metric"),
+        ({"0": "river"}, {"0": {"parameters": [{"gain": 2}]}}, "has no metric"),
+        ({"0": "river"}, {"0": {"parameters": [{"metric": "level", "gain": "2"}]}}, "gain of a parameter"),
+        ({"0": "river"}, {"0": {"parameters": ["level"], "command": "X"}}, "command 'X'"),
+        ({"0": "river"}, {"0": {"parameters": ["level"], "interval_s": 0}}, "interval_s"),
+        ({"0": "river"}, {"0": {"parameters": ["level"], "intervall": 5}}, "known are"),
     ],
 )
-def test_a_configuration_that_cannot_work_is_refused(make: Callable[[], object]) -> None:
-    with pytest.raises(ValueError, match=r"address|measure|parameters"):
-        make()
+def test_a_configuration_that_cannot_work_is_refused(
+    stations: dict[str, str], sensors: dict[str, Any], why: str
+) -> None:
+    with pytest.raises(ValueError, match=why):
+        Sdi12(stations, sensors)
 
 
 def test_a_transcript_is_explained_line_by_line() -> None:

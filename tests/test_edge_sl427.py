@@ -230,3 +230,12 @@ def test_every_frame_of_ours_is_explained_without_a_fault(vector: dict[str, Any]
     for document in explain(stream_of(vector)):
         assert document["format"] == "sl427"
         assert document["understood"] or document["not_understood"]
+
+
+def test_a_link_that_brings_nothing_but_noise_is_hung_up_and_one_that_brings_a_frame_now_and_then_is_not() -> (
+    None
+):
+    stranger, station = Sl427({}), Sl427({})
+    noise = b"GET / HTTP/1.1 " * 1_000
+    assert not any(station.hear(noise + stream_of(LEVEL), NOW).hang_up for _ in range(20))
+    assert any(stranger.hear(noise, NOW).hang_up for _ in range(20))

@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import re
+import tomllib
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -184,6 +185,22 @@ def test_a_base_level_that_moves_is_told() -> None:
     assert told == [[], [], ["base-moved"], []]
 
 
+def test_zeros_are_no_slots_where_the_base_is_known_from_the_reports_before() -> None:
+    def hour(link: Sl651, slots: str, level: int, serial: int) -> Heard:
+        body = report(f"F5C0{slots}3923{level:08d}", observed="2607010405", serial=serial)
+        return link.hear(hexframe(body, func=0x34), ARRIVED_US)
+
+    zeros = "006B" * 7 + "0000" * 5
+    link = Sl651()
+    assert codes(hour(link, "0064" * 12, 31_000, 1)) == []
+    heard = hour(link, zeros, 31_080, 2)
+    assert codes(heard) == ["slots-zero"]
+    assert sum(math.isnan(value) for _, _, value in heard.samples) == 5
+    dry = hour(link, zeros, 30_000, 3)  # the control: the level says that it is so
+    assert (codes(dry), [value for _, _, value in dry.samples].count(0.0)) == ([], 5)
+    assert codes(hour(Sl651(), zeros, 31_080, 1)) == []  # nothing is known yet
+
+
 def test_a_step_of_nothing_is_for_hours_alone() -> None:
     heard = hear(hexframe(report("041800000039230000100000002000"), func=0x31))
     assert (readings(heard), codes(heard)) == (
@@ -256,3 +273,34 @@ def test_what_is_odd_about_one_message_is_bounded() -> None:
     heard = hear(hexframe(report("2008AA" * 1000)))
     assert len(heard.notes) == 41
     assert heard.notes[-1].text == "960 more of one message"
+
+
+def test_the_page_names_every_code_that_a_note_can_have() -> None:
+    root = HERE.parent
+    page = (root / "docs/protocols/sl651.md").read_text()
+    sources = [*(root / "edge/protocols/sl651").glob("*.py"), root / "edge/drivers/sl651.py"]
+    code = r'"([a-z0-9]+(?:-[a-z0-9]+)*)"'
+    told = {
+        found
+        for path in sources
+        for pattern in (
+            rf"Note\([^\n]*?, {code},",
+            rf"_trouble\(\s*{code},",
+            rf"Fault\(\s*{code},",
+            rf"append\(\({code},",
+        )
+        for found in re.findall(pattern, path.read_text())
+    }
+    assert len(told) > 30
+    assert {each for each in told if f"`{each}`" not in page} == set()
+
+
+def test_the_example_of_the_page_is_a_gateways_file() -> None:
+    page = (HERE.parent / "docs/protocols/sl651.md").read_text()
+    example = page.split("```toml\n")[1].split("```")[0]
+    (given,) = tomllib.loads(example)["driver"]
+    heard = hear(
+        hexframe(report("FF33110203"), rtu="00418D2337"), stations=given["stations"], **given["options"]
+    )
+    assert heard.samples[0][0].endswith("/rssi")
+    assert Sl651(given["stations"]).device("00418D2337") == "river-1"

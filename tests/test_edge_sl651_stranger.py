@@ -46,7 +46,7 @@ def run(
             {"level": level(at), "battery": 12.5, "rain": 0.1, "rain-total": (at - BEGIN_S) // 300 / 10}, at
         )
         for turn in range(6):
-            sent = station.outgoing(at + turn * 2)
+            sent = station.outgoing(at + turn * 2, at + turn * 2)
             if mangle and sent and mangle.random() < 0.3:
                 cut = bytearray(sent)
                 cut[mangle.randrange(len(cut))] ^= 0x41

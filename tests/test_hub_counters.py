@@ -36,8 +36,8 @@ def test_what_a_counter_grew_by_is_the_same_after_a_power_cut(house: House) -> N
     gauge(house)
     house.start_hub()
     start = round(time.time() * 1000) - 3_600_000
-    send(house, start, 9_999.0)
-    send(house, start + 300_000, 9_999.5)
+    send(house, start, 99_999.0)
+    send(house, start + 300_000, 99_999.5)
     house.kill_hub()
     house.start_hub()
     send(house, start + 600_000, None)  # no value: the next counts from the last that had one

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from cityhub.cli import app
+from cityhub.cli import built
 from edge.wire import Malformed
 from ingest import profile
 from ingest.foreign import Foreign
@@ -257,6 +257,15 @@ def test_no_message_breaks_the_reader(topic: str, body: Any) -> None:
             continue
 
 
+def test_an_event_without_its_topic_shows_its_values() -> None:
+    result = CliRunner().invoke(
+        built("decode"), ["decode", "onvif", event({"Count": "12"}, Rule="in").decode()]
+    )
+    shown = json.loads(result.stdout)
+    assert shown["understood"] == [{"name": "Count", "value": 12.0}]
+    assert shown["notes"][0].startswith("the payload alone does not tell its topic")
+
+
 def test_messages_of_the_standard_are_understood() -> None:
     path = SHARED / "onvif_mqtt.json"
     if not path.exists():
@@ -267,7 +276,7 @@ def test_messages_of_the_standard_are_understood() -> None:
             continue
         body = vector["input"]
         line = json.dumps({"topic": vector["topic"], "payload": body})
-        result = CliRunner().invoke(app, ["decode", "onvif", line])
+        result = CliRunner().invoke(built("decode"), ["decode", "onvif", line])
         assert result.exit_code == 0, vector["name"]
         [entry] = json.loads(result.stdout)["understood"]
         data = body.get("Data") or body.get("SensorData")

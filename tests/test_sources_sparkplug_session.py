@@ -541,3 +541,91 @@ def test_metrics_of_all_nodes_together_have_a_bound_and_deaths_make_room() -> No
     field.send("NDEATH", ndeath(0), node="city/b")
     assert field.born(*birth, node="city/c")
     assert field.source._metrics == field.source._nodes["city/c"].metrics
+
+
+def test_a_death_that_is_ignored_does_not_end_the_wait_for_a_missing_message() -> None:
+    field = started()
+    field.level(30.0, 3)
+    field.send("NDEATH", ndeath(9))
+    said = field.level(10.0, 1, at=T0 + 1)
+    assert values(said) == {f"{NODE}:level": 10.0}  # 3 still waits for 2
+    assert values(field.level(20.0, 2, at=T0 + 2)) == {f"{NODE}:level": 30.0}
+    assert field.later(60) == []
+
+
+def test_what_is_held_at_a_death_belongs_to_the_session_that_ends() -> None:
+    field = started()
+    field.level(30.0, 3)
+    said = field.send("NDEATH", ndeath(0))
+    assert next((name, value) for one in said for name, _, value, _ in one.samples) == ("level", 30.0)
+    assert values(said)[f"{NODE}:online"] == 0
+    assert field.source._held == 0
+
+
+def test_where_a_birth_may_have_been_missed_no_device_is_called_gone() -> None:
+    field = started()
+    field.send("DBIRTH", payload(metric("Flow", "Float", 3.0, alias=1), at=T0, seq=1), "meter")
+    field.born(LEVEL, bdseq=1)
+    field.level(20.0, 2)  # 1 may have been the birth of the meter
+    assert field.later(6) == [NODE]
+    assert values(field.level(30.0, 3)) == {f"{NODE}:level": 30.0}
+
+
+def test_a_metric_of_a_lying_clock_does_not_put_its_death_into_the_future() -> None:
+    field = started()
+    field.level(1.0, 1, at=T0 + 10**10)
+    said = field.send("NDEATH", ndeath(0))
+    assert [at for one in said for name, at, _, _ in one.samples if name == "level"] == [field.now_us]
+
+
+def test_times_beyond_all_calendars_stay_within_64_bits() -> None:
+    said = Field().send("NBIRTH", payload(metric("L", "Double", 1.0, at=2**64 - 1), at=2**64 - 1, seq=0))
+    assert all(at < 2**63 for one in said for _, at, _, _ in one.samples)
+
+
+def test_a_message_full_of_riddles_makes_a_few_notes() -> None:
+    field = started()
+    said = field.send("NDATA", payload(*(metric(None, "Int8", 1, alias=a) for a in range(100, 5000)), seq=1))
+    assert sum(len(one.notes) for one in said) == 21
+    assert "4880 more" in notes(said)
+
+
+def test_a_birth_full_of_texts_makes_one_note() -> None:
+    said = Field().born(*(metric(f"Text {number}", "String", "x") for number in range(1000)))
+    assert len(said[0].notes) == 1
+    assert "and 995 more" in notes(said)
+
+
+def test_devices_behind_one_node_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingest.sources.sparkplug.node.DEVICES_LIMIT", 3)
+    field = started()
+    for number in range(1, 6):
+        said = field.send("DBIRTH", payload(at=T0, seq=number), f"d{number}")
+        assert bool(values(said)) == (number <= 3)
+    assert "more than 3 devices" in notes(said)
+
+
+def test_what_one_message_says_of_one_device_comes_in_one_piece() -> None:
+    field = started()
+    for seq in (2, 3, 4):
+        field.level(float(seq), seq, at=T0 + seq)
+    said = field.level(1.0, 1, at=T0 + 1)
+    assert [one.address for one in said] == [NODE]
+    assert len(said[0].samples) == 4
+
+
+def test_a_device_that_is_born_again_may_give_its_aliases_other_meanings() -> None:
+    field = started()
+    field.send("DBIRTH", payload(metric("Flow", "Float", 3.0, alias=1), at=T0, seq=1), "meter")
+    field.send("DBIRTH", payload(metric("Tilt", "Float", 4.0, alias=1), at=T0, seq=2), "meter")
+    data = payload(metric(None, "Float", 5.0, alias=1, said=False), at=T0, seq=3)
+    assert values(field.send("DDATA", data, "meter")) == {f"{NODE}/meter:tilt": 5.0}
+
+
+def test_data_of_a_device_that_has_died_ask_for_a_rebirth() -> None:
+    field = started()
+    field.send("DBIRTH", payload(metric("Flow", "Float", 3.0, alias=1), at=T0, seq=1), "meter")
+    field.send("DDEATH", payload(at=T0, seq=2), "meter")
+    said = field.send("DDATA", payload(metric(None, "Float", 5.0, alias=1, said=False), seq=3), "meter")
+    assert values(said) == {}
+    assert field.later(0) == [NODE]

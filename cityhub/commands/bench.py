@@ -32,6 +32,7 @@ class Name(StrEnum):
     FLOOD = "flood"
     QUERY = "query"
     FOOTPRINT = "footprint"
+    EDGE = "edge"
     PROTOCOLS = "protocols"
     RIVERS = "rivers"
 
@@ -46,6 +47,7 @@ MODULES = {
     Name.FLOOD: "bench.flooding",
     Name.QUERY: "bench.querying",
     Name.FOOTPRINT: "bench.footprint",
+    Name.EDGE: "bench.edging",
     Name.PROTOCOLS: "bench.protocols",
     Name.RIVERS: "bench.rivers",
 }
@@ -71,6 +73,7 @@ def bench(  # noqa: PLR0917 -- the options of a command line
         int | None, typer.Option(help="Readings stored for query; 100 M take 16 GB.", min=100_000)
     ] = None,
     series: Annotated[int | None, typer.Option(help="Series of footprint.", min=30, max=1_000_000)] = None,
+    rtus: Annotated[int | None, typer.Option(help="Connected stations of edge.", min=1, max=50_000)] = None,
     data: Annotated[
         Path | None,
         typer.Option(
@@ -84,7 +87,8 @@ def bench(  # noqa: PLR0917 -- the options of a command line
     beside a bare COPY and the plain script that people write. `copy`: that COPY alone. `latency`: from publish to the
     live stream, under half of that load. `flood`: the same while one device sends a hundred times its quota. `query`: a
     day of one series and the newest of all, out of 100 M readings, through the API and bare. `footprint`: memory with
-    100,000 series, time to start. `checks`: readings a second through every quality check and a rule, on one core,
+    100,000 series, time to start. `edge`: memory of an edge agent, and 2,000 stations connected to it that each report.
+    `checks`: readings a second through every quality check and a rule, on one core,
     beside ioos_qc and river. `anomaly`: the score of the anomaly check on labelled recordings, beside published
     detectors. `protocols`: frames of SL 651 and packets of HJ 212 a second, from bytes to samples. `access`: how soon a revoked device is thrown out, among 10,000. `rivers`: pages before floods, and false ones, of the rule for urban streams.
 
@@ -101,7 +105,7 @@ def bench(  # noqa: PLR0917 -- the options of a command line
         ) from error
     # What a bench has started and written must go with it, also when it is told to end.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    options = {"devices": devices, "rate": rate, "rows": rows, "series": series, "data": data}
+    options = {"devices": devices, "rate": rate, "rows": rows, "series": series, "rtus": rtus, "data": data}
     given = {key: value for key, value in options.items() if value is not None and key in module.OPTIONS}
     try:
         if json or not err.is_terminal:

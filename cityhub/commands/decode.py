@@ -13,6 +13,7 @@ import orjson
 import typer
 
 from cityhub.settings import OperatorError
+from edge import capture
 
 Explain = Callable[[bytes], Iterable[dict[str, Any]]]
 """Every message in the bytes as an object: `format`, `understood`, `not_understood`, and what the format itself has."""
@@ -35,6 +36,9 @@ FORMATS = {
 }
 """Where each format is explained; loaded when it is asked for, so that a gateway can decode without the hub's parts."""
 
+TEXTS = {"hj212", "sdi12"}
+PRINTED = bytes(range(0x20, 0x7F)) + b"\t\r\n"
+
 
 def decode(
     form: Annotated[
@@ -46,7 +50,7 @@ def decode(
     payload: Annotated[
         str,
         typer.Argument(
-            help="HEX, the text itself, the path of a file that holds either or raw bytes, or - for standard input."
+            help="HEX, the text itself, the path of a file that holds either, raw bytes or a capture, or - for standard input."
         ),
     ],
 ) -> None:
@@ -57,11 +61,21 @@ def decode(
     if form not in FORMATS:
         raise OperatorError(f"no format {form!r}", f"one of {', '.join(FORMATS)}")
     understood = False
-    for document in _explain(form)(_bytes(payload)):
+    for document in _documents(_explain(form), _bytes(form, payload)):
         sys.stdout.buffer.write(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))
         understood = understood or bool(document["understood"])
     if not understood:
         raise typer.Exit(1)
+
+
+def _documents(explain: Explain, said: bytes) -> Iterable[dict[str, Any]]:
+    """What the bytes hold; of a capture, what went each way on each link, which is named in every object."""
+    if not capture.is_capture(said):
+        yield from explain(said)
+        return
+    for (link, direction), stream in capture.conversations(said).items():
+        for document in explain(stream):
+            yield {"link": link, "direction": "from the field" if direction == "<" else "to it", **document}
 
 
 def _explain(form: str) -> Explain:
@@ -70,10 +84,15 @@ def _explain(form: str) -> Explain:
     return found
 
 
-def _bytes(payload: str) -> bytes:
+def _bytes(form: str, payload: str) -> bytes:
     if payload == "-":
-        return _unhexed(sys.stdin.buffer.read())
-    return _unhexed(Path(payload).read_bytes() if _is_file(payload) else payload.encode())
+        said = sys.stdin.buffer.read()
+    else:
+        said = Path(payload).read_bytes() if _is_file(payload) else payload.encode()
+    bare = _unhexed(said)
+    if form in TEXTS and (bare.translate(None, PRINTED) or bare.isalnum()):
+        return said  # digits that are a text themselves, such as an answer of SDI-12
+    return bare
 
 
 def _is_file(payload: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import queue
 import threading
 import time
@@ -17,7 +16,7 @@ from rich.console import Console
 
 from cityhub import signing
 from cityhub.addresses import reach
-from cityhub.commands.options import Config, connect, settings
+from cityhub.commands.options import Config, connect, operator, settings
 from cityhub.settings import OperatorError
 from edge.command import LONGEST_MS
 from edge.link import Address, Client, Unreachable, dial, dialect
@@ -55,7 +54,7 @@ def command(
     """
     given = settings(config)
     arguments = dict(_argument(each) for each in argument or [])
-    actor = f"shell:{getpass.getuser()}"
+    actor = operator()
     with connect(given) as connection:
         try:
             department = _department(connection, device)

@@ -51,6 +51,11 @@ class Counts:
         }
 
 
+def printable(text: str, most: int = 64) -> str:
+    """What a stranger has said, fit for a file or a message: no half characters, and not too long."""
+    return text[:most].encode("utf-8", "replace").decode()
+
+
 Ask = Callable[[Any], None]
 """Puts a question to a dialogue of a kind that its caller knows; raises ValueError where it cannot be put."""
 
@@ -86,8 +91,8 @@ class Conversation:
         self.last_heard_us = arrived_us
         for counts in (self.counts, self._total):
             counts.bytes_in += len(data)
-        if self._watch.capture is not None:
-            self._watch.capture.write(arrived_us, self.name, "<", data)
+        if capture := self._watch.capture:  # asked once: another thread may end it meanwhile
+            capture.write(arrived_us, self.name, "<", data)
         heard = self._asked(lambda: self.dialogue.hear(data, arrived_us))
         if heard.frames:
             self.look()
@@ -113,12 +118,12 @@ class Conversation:
         """What goes out over the wire."""
         for counts in (self.counts, self._total):
             counts.bytes_out += len(data)
-        if self._watch.capture is not None:
-            self._watch.capture.write(now_us, self.name, ">", data)
+        if capture := self._watch.capture:
+            capture.write(now_us, self.name, ">", data)
 
     def look(self) -> None:
         """Take down who was heard here, for other threads to read."""
-        self.stations = tuple(self.dialogue.stations()[:STATIONS_KNOWN])
+        self.stations = tuple(printable(each) for each in self.dialogue.stations()[:STATIONS_KNOWN])
 
     def as_status(self) -> dict[str, Any]:
         """The link, for the status file; times in us, 0: never."""

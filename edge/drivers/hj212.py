@@ -19,6 +19,9 @@ NOW = {"2011", "2021", "3020"}
 STALE_US = 30_000_000
 """Half a packet that waits this long was cut off."""
 
+NOISE_LIMIT = 64 << 10
+"""So many bytes without a packet: whoever this is, it is no station."""
+
 SEGMENT = 1024
 STATIONS = 1000
 """A link that names more stations than any data logger has is not listed any further."""
@@ -33,6 +36,7 @@ class Hj212:
         self._stream = Stream()
         self._pieces = Pieces()
         self._heard_us = 0
+        self._noise = 0
 
     def stations(self) -> list[str]:
         """The MNs heard on this link."""
@@ -45,7 +49,10 @@ class Hj212:
         for found in self._stream.feed(data):
             if found.refused:
                 self._refuse(heard, "refused", found.refused)
+                self._noise += len(found.raw)
+                heard.hang_up = self._noise > NOISE_LIMIT
                 continue
+            self._noise = 0
             try:
                 packet = read(found.segment)
             except Refused as error:
@@ -60,10 +67,13 @@ class Hj212:
         return heard
 
     def tick(self, now_us: int) -> Heard:
-        """Give up what will not be whole any more."""
+        """Answer a piece whose station waits for it; give up what will not be whole any more."""
         heard = Heard()
         if self._stream.waiting and now_us - self._heard_us > STALE_US:
             self._refuse(heard, "cut-off", f"a packet ends after {len(self._stream.drop())} bytes")
+        for message in self._pieces.paused(now_us):
+            if not message.waiting:
+                self._confirm(heard, message.last)
         for message in self._pieces.expired(now_us):
             self._give_up(heard, message)
         return heard
@@ -73,18 +83,35 @@ class Hj212:
         for code, text in header.notes:
             self._note(heard, packet, code, text)
         if header.pnum or header.pno:
-            if not 1 <= header.pno <= header.pnum:
-                self._note(heard, packet, "piece-number", f"piece {header.pno} of {header.pnum}")
-            whole, given_up = self._pieces.take(packet, arrived_us)
-            for message in given_up:
-                self._give_up(heard, message)
-            if whole is None:
-                return
-            packet = whole
-        if self._read(heard, packet, arrived_us):
-            heard.reply += confirm(packet)
-            if header.wants_answer and not packet.qn and header.cn not in ANSWERS:
-                self._note(heard, packet, "no-qn", "an answer is asked for, but no QN says to what")
+            self._piece(heard, packet, arrived_us)
+        elif self._read(heard, packet, arrived_us):
+            self._confirm(heard, packet)
+
+    def _piece(self, heard: Heard, packet: Packet, arrived_us: int) -> None:
+        """One piece of a message: read at once, answered when it is the last."""
+        header = packet.header
+        if not 1 <= header.pno <= header.pnum:
+            self._note(heard, packet, "piece-number", f"piece {header.pno} of {header.pnum}")
+        message, readable, whole, given_up = self._pieces.take(packet, arrived_us)
+        for other in given_up:
+            self._give_up(heard, other)
+        stored = True
+        for one in readable:
+            stored = self._read(heard, one, arrived_us) and stored
+        if message is not None:
+            message.taken = stored = stored and message.taken
+            if whole and message.waiting:
+                text = f"no piece has a DataTime: {len(message.waiting)} not taken"
+                self._refuse(heard, "no-time", text, self._device(header.mn))
+                stored = False
+        if whole and stored:
+            self._confirm(heard, packet)
+
+    def _confirm(self, heard: Heard, packet: Packet) -> None:
+        heard.reply += confirm(packet)
+        header = packet.header
+        if header.wants_answer and not packet.qn and header.cn not in ANSWERS:
+            self._note(heard, packet, "no-qn", "an answer is asked for, but no QN says to what")
 
     def _read(self, heard: Heard, packet: Packet, arrived_us: int) -> bool:
         """Take the values; false where the packet cannot be confirmed, because its values were not taken."""
@@ -111,11 +138,11 @@ class Hj212:
         return True
 
     def _give_up(self, heard: Heard, message: Open) -> None:
-        """Pieces that stay alone: each that has a time of its own is read for itself; nothing is confirmed."""
-        missing = message.wanted - len(message.pieces)
-        whole = message.whole()
-        self._note(heard, whole, "piece-missing", f"{missing} of {message.wanted} pieces did not come")
-        self._read(heard, whole, message.began_us)
+        missing = message.wanted - len(message.seen)
+        self._note(heard, message.last, "piece-missing", f"{missing} of {message.wanted} pieces did not come")
+        if message.waiting:
+            text = f"{len(message.waiting)} pieces without a DataTime are not taken"
+            self._refuse(heard, "no-time", text, self._device(message.last.header.mn))
 
     def _device(self, mn: str) -> str:
         device = self._devices.get(mn)

@@ -24,6 +24,7 @@ log = structlog.get_logger("edge.line")
 PAUSE_S = (1.0, 30.0)
 CONNECT_S = 10.0
 WRITE_S = 30.0
+MARKING_S = 0.0085  # SDI-12 1.4, 7.1: the line rests so long after a break
 STILL_S = 600.0  # a bridge that says nothing for so long is dialled again: it may have forgotten us
 
 
@@ -74,10 +75,14 @@ class SerialPort:
 
     still_s = float("inf")
 
-    def __init__(self, device: str, baud: int = 9_600, frame: str = "8N1") -> None:
-        """`frame`: data bits, parity, stop bits. Raises OSError where it cannot be opened."""
+    def __init__(self, device: str, baud: int = 9_600, frame: str = "8N1", break_s: float = 0.0) -> None:
+        """`frame`: data bits, parity, stop bits; `break_s`: what is sent follows a break of so long.
+
+        Raises OSError where it cannot be opened.
+        """
         import serial  # noqa: PLC0415 -- comes with the extra "edge", and only gateways with a serial port need it
 
+        self._break_s = break_s
         self._serial = serial.Serial(
             device,
             baud,
@@ -97,6 +102,9 @@ class SerialPort:
 
     def write(self, data: bytes) -> None:
         """Send all of it."""
+        if self._break_s:
+            self._serial.send_break(self._break_s)
+            time.sleep(MARKING_S)
         self._serial.write(data)
         self._serial.flush()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -22,6 +23,7 @@ from edge.protocols.modbus.registers import Request, load
 from edge.reading import now_us
 
 log = structlog.get_logger("edge.modbus")
+logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # what it says of slaves is counted by code here
 
 PATIENT_ROUNDS = 10  # a slave that never answers is asked in every tenth round
 UNITS = range(256)
@@ -275,8 +277,8 @@ class Modbus:
             self.total.bytes_out += len(data)
         else:
             self.total.bytes_in += len(data)
-        if self._watch.capture is not None:
-            self._watch.capture.write(now_us(), self.kind, ">" if sending else "<", data)
+        if capture := self._watch.capture:
+            capture.write(now_us(), self.kind, ">" if sending else "<", data)
         return data
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from typing import Any
 
 from edge.drivers.dialogue import Heard, Note
 from edge.protocols.sdi12.answers import (
-    ADDRESS,
     LINE_LIMIT,
     PAGES,
     BadAnswer,
@@ -18,47 +18,14 @@ from edge.protocols.sdi12.answers import (
     values,
     without_check,
 )
+from edge.protocols.sdi12.sensors import Sensor, sensors_of
 
 SECOND_US = 1_000_000
 ANSWER_US = 3 * SECOND_US
 """A sensor begins to answer within 15 ms and has said it all within a second; a bridge over a mobile link takes longer."""
 TRIES = 3
 """As the standard has it for a sensor that does not answer."""
-COMMAND = re.compile(r"(?:MC?|CC?)[1-9]?|V|RC?[0-9]")
 PLAIN = bytes(byte & 0x7F for byte in range(256))
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """One value of a sensor, in the order in which it sends them: stored as `sent * gain + offset`."""
-
-    metric: str
-    gain: float = 1.0
-    offset: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Sensor:
-    """One sensor of a line. `command`: how it measures (M, MC, C, CC, each with a number; V; R0 ...)."""
-
-    address: str
-    device: str
-    parameters: tuple[Parameter, ...]
-    command: str = "M"
-    interval_s: int = 300
-
-    def __post_init__(self) -> None:
-        if not ADDRESS.fullmatch(self.address):
-            raise ValueError(f"{self.address!r} is no address of SDI-12: one letter or digit")
-        if not COMMAND.fullmatch(self.command):
-            raise ValueError(f"{self.command!r} is no way to measure: M, MC, C, CC, V, R0 and the like")
-        if self.interval_s < 1 or not self.parameters:
-            raise ValueError(f"sensor {self.address} needs an interval of a second or more, and parameters")
-
-    @property
-    def checked(self) -> bool:
-        """The values come with a check."""
-        return self.command[1:2] == "C"
 
 
 class _Step(Enum):
@@ -83,11 +50,9 @@ class _Round:
 class Sdi12:
     """One line and its sensors. The other end is a serial port at 1200 baud 7E1, or a bridge, that makes the break."""
 
-    def __init__(self, sensors: Sequence[Sensor]) -> None:
-        addresses = [sensor.address for sensor in sensors]
-        if len(set(addresses)) < len(addresses):
-            raise ValueError(f"two sensors of one line share an address: {' '.join(addresses)}")
-        self._due = dict.fromkeys(sensors, 0)
+    def __init__(self, stations: Mapping[str, str], sensors: Mapping[str, Any]) -> None:
+        """As `edge.protocols.sdi12.sensors.sensors_of` has it; raises ValueError for what cannot work."""
+        self._due = dict.fromkeys(sensors_of(stations, sensors), 0)
         self._beside: list[_Round] = []  # measuring while the line is free (C)
         self._now: _Round | None = None  # has the line
         self._command = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from edge.drivers.dialogue import Heard, Note
-from edge.protocols.sl427.elements import Unfit
+from edge.protocols.sl427.elements import QUALITY, Unfit
 from edge.protocols.sl427.frame import Found, Stream
 from edge.protocols.sl427.message import (
     LINK,
@@ -25,6 +25,17 @@ from edge.protocols.sl427.report import read as read_report
 
 STALE_US = 30_000_000
 STATIONS = 1000
+NOISE_LIMIT = 128 << 10
+"""So many bytes without a frame, two pictures: whoever this is, it is no station."""
+
+
+def _decimals(address: str, known: Mapping[str, int]) -> dict[str, int]:
+    if not isinstance(known, Mapping) or not known.keys() <= set(QUALITY):
+        raise ValueError(f"quality of {address}: a table of decimals by metric, of {', '.join(QUALITY)}")
+    for metric, decimals in known.items():
+        if type(decimals) is not int or decimals not in range(9):
+            raise ValueError(f"quality of {address}: {metric} has {decimals!r:.20} decimals, not 0 to 8")
+    return dict(known)
 
 
 class Sl427:
@@ -43,9 +54,13 @@ class Sl427:
         quality: Mapping[str, Mapping[str, int]] | None = None,
         mode: int = 0,
     ) -> None:
+        if mode not in range(4):
+            raise ValueError(f"mode {mode!r:.20}: 0 reports and answers, 1 reports, 2 answers, 3 repair")
         self._listed = {address_of(address): device for address, device in stations.items()}
         old = {address_of(address) for address in szy206}
-        decimals = {address_of(address): known for address, known in (quality or {}).items()}
+        decimals = {
+            address_of(address): _decimals(address, known) for address, known in (quality or {}).items()
+        }
         self._dialects = {
             address: Dialect(address in old, decimals.get(address, {})) for address in old | decimals.keys()
         }
@@ -54,6 +69,7 @@ class Sl427:
         self._stream = Stream()
         self._pieces = Pieces()
         self._heard_us = 0
+        self._noise = 0
 
     def stations(self) -> list[str]:
         """The addresses heard on this link."""
@@ -80,7 +96,10 @@ class Sl427:
     def _found(self, heard: Heard, found: Found, arrived_us: int) -> None:
         if found.refused:
             self._refuse(heard, "refused", found.refused)
+            self._noise += len(found.raw)
+            heard.hang_up = self._noise > NOISE_LIMIT
             return
+        self._noise = 0
         try:
             message = read(found.user)
         except Refused as error:

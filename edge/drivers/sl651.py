@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 
 from edge.drivers.dialogue import Heard, Note
@@ -12,11 +12,10 @@ from edge.protocols.sl651 import orders, packed, times, written
 from edge.protocols.sl651.body import Body
 from edge.protocols.sl651.frame import ACK, ENDS, ETB, ETX, Fault, Frame, Splitter
 from edge.protocols.sl651.packets import Outcome, Packets
+from edge.protocols.sl651.questions import WAITING_LIMIT, Question, Questions
 from edge.protocols.sl651.samples import STATIONS_KEPT, Collector, Picture
 
-RESENDS_KEPT = 256
-ORDERS_LIMIT = 32
-ANSWERS_LIMIT = 3  # to one question: a station says a thing twice more, and some answer a confirmation too
+RESENDS_KEPT = 12  # messages of a link, and two of each station: one is sent twice more, then it is left
 SILENCE_US = 30_000_000  # after which half a frame will not be finished
 NOISE_LIMIT = 64 << 10  # bytes without a frame: whoever this is, it is no station
 ADDRESS = re.compile(r"[0-9A-Fa-f]{10}")
@@ -39,6 +38,11 @@ class Sl651:
         metrics: Mapping[str, str] | None = None,
         hour_slots: str = "auto",
         on_picture: Callable[[Picture], None] | None = None,
+        *,
+        polled: bool = False,
+        centre: int = 1,
+        password: str = "0000",  # noqa: S107 -- as stations leave the factory
+        text: bool = False,
     ) -> None:
         """A link whose `stations` are (address -> device).
 
@@ -46,13 +50,16 @@ class Sl651:
         `refuse_unlisted`: what others say on this link is not taken; else it is, under `sl651-<address>`.
         `set_clock_s`: a station whose clock is off by more has it set; 0: never. `query_s`: stations that were heard
         are asked for all their elements so often; 0: never. `metrics`: names for elements of the maker's own
-        (`{"FF33": "rssi"}`). Raises ValueError for what makes no sense.
+        (`{"FF33": "rssi"}`). `polled`: the stations listed share this line and speak only when they are asked; `centre`,
+        `password` and `text` (ASCII) are how they are spoken to before they were heard. Raises ValueError for what makes no sense.
         """
         listed = {address.upper(): device for address, device in (stations or {}).items()}
         if wrong := [each for each in listed if not ADDRESS.fullmatch(each)]:
             raise ValueError(f"station {wrong[0]!r}; an address has ten hexadecimal digits")
         if acknowledge not in {"none", *orders.ENDINGS}:
             raise ValueError(f"acknowledge {acknowledge!r}; one of none, {', '.join(orders.ENDINGS)}")
+        if on_picture is not None and not callable(on_picture):
+            raise ValueError("on_picture is a function; a configuration file cannot say it")
         self._listed, self._refuse = listed, refuse_unlisted
         self._ending = orders.ENDINGS.get(acknowledge)
         self._clock_us, self._query_us = int(set_clock_s * 1e6), int(query_s * 1e6)
@@ -61,10 +68,14 @@ class Sl651:
         named = {int(ident, 16): metric for ident, metric in (metrics or {}).items()}
         self._collector = Collector(self.device, named, hour_slots)
         self._heard: OrderedDict[str, Frame] = OrderedDict()  # the newest frame of each station
-        self._seen: OrderedDict[tuple[str, int, int, str], int] = OrderedDict()  # arrival of messages
-        self._orders: deque[tuple[str, int, bytes]] = deque()
+        # Arrival of messages; a plain dictionary, for there are thousands of links.
+        self._seen: dict[str, int] = {}
+        self._questions = Questions()
         self._clock_set: dict[str, int] = {}
-        self._asked: dict[tuple[str, int], int] = {}  # answers that are still to be confirmed
+        # How to reach stations that say nothing unless they are asked.
+        self._unheard = {
+            rtu: orders.addressed(rtu, centre, password, text=text) for rtu in (listed if polled else ())
+        }
         self._last_us = self._asked_us = 0
 
     def device(self, rtu: str) -> str:
@@ -82,9 +93,8 @@ class Sl651:
         """
         if func not in fn.ASKED:
             raise ValueError(f"function {func:02X} is not sent by this driver")
-        if len(self._orders) >= ORDERS_LIMIT:
-            raise ValueError(f"{ORDERS_LIMIT} questions wait on this link already")
-        self._orders.append((rtu.upper(), func, parameters))
+        if not self._questions.add(Question(rtu.upper(), func, parameters)):
+            raise ValueError(f"{WAITING_LIMIT} questions wait on this link already")
 
     def hear(self, data: bytes, arrived_us: int) -> Heard:
         """Take what has come; it may end anywhere in a frame."""
@@ -100,8 +110,8 @@ class Sl651:
             heard.refused += 1
             heard.notes.append(Note("", "noise", f"{self._splitter.noise} bytes without a frame"))
             heard.hang_up = True
-        if self._orders and self._heard:
-            self._send(arrived_us, heard)
+        if self._questions and self._heard:
+            self._ask(arrived_us, heard)
         return heard
 
     def tick(self, now_us: int) -> Heard:
@@ -113,12 +123,12 @@ class Sl651:
                     self._fault(found, heard)
         for outcome in self._packets.tick(now_us):
             self._outcome(outcome, now_us, heard)
-        if self._query_us and self._heard and now_us - self._asked_us >= self._query_us:
+        asked = list(self._unheard or self._heard)
+        if self._query_us and asked and now_us - self._asked_us >= self._query_us:
             self._asked_us = now_us
-            for rtu in list(self._heard)[: ORDERS_LIMIT - len(self._orders)]:
-                self._orders.append((rtu, fn.QUERY_NOW, b""))
-        if self._orders:
-            self._send(now_us, heard)
+            for rtu in asked:
+                self._questions.add(Question(rtu, fn.QUERY_NOW))
+        self._ask(now_us, heard)
         return heard
 
     def _fault(self, fault: Fault, heard: Heard) -> None:
@@ -162,11 +172,10 @@ class Sl651:
     def _remember(self, frame: Frame) -> None:
         self._heard[frame.rtu] = frame
         self._heard.move_to_end(frame.rtu)
+        self._questions.heard(frame.rtu)
         if len(self._heard) > STATIONS_KEPT:
             gone, _ = self._heard.popitem(last=False)
             self._clock_set.pop(gone, None)
-            for func in fn.ASKED:
-                self._asked.pop((gone, func), None)
 
     def _outcome(self, outcome: Outcome, now_us: int, heard: Heard) -> None:
         if outcome.whole is not None and outcome.frame:
@@ -195,7 +204,7 @@ class Sl651:
             return
         if func == fn.HEARTBEAT:  # neither acknowledged nor numbered
             return
-        key = (rtu, func, body.serial, body.sent)
+        key = f"{rtu}{func:02X}{body.serial:04X}{body.sent}"
         first_us = self._seen.get(key)
         if first_us is not None:
             heard.notes.append(
@@ -203,15 +212,16 @@ class Sl651:
             )
         else:
             self._seen[key] = first_us = now_us
-            if len(self._seen) > RESENDS_KEPT:
-                self._seen.popitem(last=False)
+            if len(self._seen) > RESENDS_KEPT + 2 * len(self._heard):
+                del self._seen[next(iter(self._seen))]
         samples, notes, pictures = self._collector.take(body, rtu, func, now_us, first_us)
         heard.samples += samples
         heard.notes += notes
         if self._on_picture:
             for picture in pictures:
                 self._on_picture(picture)
-        self._clock(frame, body, now_us)
+        if first_us == now_us:  # what is said again keeps its first time of sending
+            self._clock(frame, body, now_us)
         self._answer(frame, body.serial, now_us, heard)
 
     def _answer(self, frame: Frame, serial: int, now_us: int, heard: Heard) -> None:
@@ -219,45 +229,37 @@ class Sl651:
         func = frame.func
         if self._ending is None:
             return
-        asked = self._asked.get((frame.rtu, func), 0)
+        asked = self._questions.confirms(frame.rtu, func)
         if func in fn.REPORTED or func not in fn.FUNCTIONS or asked:
-            if asked:
-                self._asked[frame.rtu, func] = asked - 1
             ending = self._ending
             if frame.end == ETB and not frame.total:
                 ending = ACK  # more follows
-            elif any(order[0] == frame.rtu for order in self._orders):
+            elif self._questions.waits(frame.rtu):
                 ending = orders.ENDINGS["esc"]  # stay: there is something to ask
             heard.reply += orders.acknowledge(frame, serial, now_us, ending)
 
     def _clock(self, frame: Frame, body: Body, now_us: int) -> None:
-        """Set a clock that is off, once in a quarter of an hour at most; a buffered report says nothing of it."""
-        if (
-            not self._clock_us
-            or self._ending is None
-            or frame.func == fn.CLOCK
-            or len(self._orders) >= ORDERS_LIMIT
-        ):
+        """Set a clock that is off, once in a quarter of an hour at most."""
+        if not self._clock_us or self._ending is None or frame.func == fn.CLOCK:
             return
         sent = times.second(body.sent)
         if sent is not None and abs(sent - now_us) <= self._clock_us:
             return
         if now_us - self._clock_set.get(frame.rtu, 0) > 900_000_000:  # noqa: PLR2004
             self._clock_set[frame.rtu] = now_us
-            self._orders.append((frame.rtu, fn.CLOCK, b""))
+            self._questions.add(Question(frame.rtu, fn.CLOCK))
 
-    def _send(self, now_us: int, heard: Heard) -> None:
-        """Say what is to be asked to the stations that were heard; drop what is for others."""
-        while self._orders:
-            rtu, func, parameters = self._orders.popleft()
-            to = self._heard.get(rtu)
+    def _ask(self, now_us: int, heard: Heard) -> None:
+        """Say what is to be asked, where the line is free."""
+        while question := self._questions.due(now_us):
+            to = self._heard.get(question.rtu) or self._unheard.get(question.rtu)
             if to is None:
-                heard.notes.append(
-                    Note(self.device(rtu), "not-asked", f"{func:02X}: the station was not heard here")
-                )
+                self._questions.dropped()
+                text = f"{question.func:02X}: the station was not heard here"
+                heard.notes.append(Note(self.device(question.rtu), "not-asked", text))
             else:
-                self._asked[rtu, func] = ANSWERS_LIMIT
-                heard.reply += orders.ask(to, func, now_us, parameters)
+                self._questions.asked(question)
+                heard.reply += orders.ask(to, question.func, now_us, question.parameters)
 
 
 def _serial(frame: Frame, first: bytes) -> int:

@@ -59,7 +59,8 @@ class OnvifFeed:
         out = []
         for metric, value in values.items():
             counter = "OccupancyCounter" if metric == "people" else "Counter"
-            one = cameras.onvif_count(self._prefix, metric, int(value), ts_ms, counter=counter)
+            rule = metric.removesuffix("-total")  # of a line: the direction that it counts
+            one = cameras.onvif_count(self._prefix, rule, int(value), ts_ms, counter=counter)
             out.append(Message(one.topic, one.payload, 1, retain=True))
         return out
 
@@ -74,7 +75,6 @@ class FrigateFeed:
 
     def __init__(self, unit: Unit, chance: Random) -> None:
         self._camera, self._chance = unit.address, chance
-        self._zone = unit.fleet.place or "view"
 
     def told(self, values: Mapping[str, float], ts_ms: int) -> list[Message]:
         """A plain number, and sometimes an event that begins and ends."""
@@ -86,7 +86,7 @@ class FrigateFeed:
                 f"{now - 4:.6f}-{''.join(self._chance.choices('abcdefghijkmnpqrstuvwxyz23456789', k=6))}"
             )
             for kind in ("new", "end"):
-                event = cameras.frigate_event(self._camera, kind, tracked, now - 4, now, self._zone)
+                event = cameras.frigate_event(self._camera, kind, tracked, now - 4, now)
                 out.append(Message(event.topic, event.payload))
         return out
 

@@ -22,6 +22,7 @@ DRIVERS = {
     "sdi12": "sdi12",
 }
 ASKED = {"modbus", "sdi12"}
+GROUP = "lanjiang"  # of Sparkplug's edge nodes
 
 
 def scheme(unit: Unit) -> str:
@@ -30,22 +31,36 @@ def scheme(unit: Unit) -> str:
     return "" if protocol in ("jsonlines", "senml", "http") else DRIVERS.get(protocol, protocol)
 
 
+def address(unit: Unit) -> str:
+    """Its address as `scheme:address`, as the hub's sources name it; empty where it needs none."""
+    protocol, own = unit.fleet.protocol, unit.address
+    if protocol == "sparkplug":
+        own = f"{GROUP}/{unit.fleet.gateway or 'edge-1'}/{own}"
+    if protocol == "frigate":
+        own = f"frigate/{own}"
+    return f"{scheme(unit)}:{own}" if scheme(unit) else ""
+
+
+def behind(unit: Unit) -> str:
+    """The gateway that carries its readings; platforms on a broker have none of ours."""
+    return "" if unit.fleet.protocol in MQTT | {"http"} else unit.fleet.gateway
+
+
 def devices(scenario: Scenario, file: TextIO) -> None:
     """Write the CSV: gateways first, then every device with its address as `scheme:address`."""
     table = csv.writer(file, lineterminator="\n")
     table.writerow(COLUMNS)
     ground = scenario.world.ground if scenario.world else None
-    gateways = sorted({unit.fleet.gateway for unit in scenario.units} - {""})
+    gateways = sorted({behind(unit) for unit in scenario.units} - {""})
     for name in gateways:
         lon, lat = ground.degrees(0, 0) if ground else (0.0, 0.0)
-        departments = {unit.fleet.department for unit in scenario.units if unit.fleet.gateway == name}
+        departments = {unit.fleet.department for unit in scenario.units if behind(unit) == name}
         table.writerow((name, f"Gateway {name}", min(departments), "gateway", "", lon, lat, "", ""))
     for unit in scenario.units:
         lon, lat = ground.degrees(unit.x, unit.y) if ground else (0.0, 0.0)
         fleet = unit.fleet
-        address = f"{scheme(unit)}:{unit.address}" if scheme(unit) else ""
-        where = (lon, lat, unit.counts_zone, address)
-        table.writerow((unit.id, unit.name, fleet.department, fleet.profile, fleet.gateway, *where))
+        where = (lon, lat, unit.counts_zone, address(unit))
+        table.writerow((unit.id, unit.name, fleet.department, fleet.profile, behind(unit), *where))
 
 
 def gateway(scenario: Scenario, id_: str, broker: str, home: str, port: int) -> str:
@@ -76,4 +91,24 @@ def gateway(scenario: Scenario, id_: str, broker: str, home: str, port: int) -> 
                 "[driver.stations]",
                 *(f"{json.dumps(u.address)} = {json.dumps(u.id)}" for u in units),
             ]
+        told += options(kind, units)
     return "\n".join(told) + "\n"
+
+
+def options(kind: str, units: list[Unit]) -> list[str]:
+    """What a driver must know besides: register maps, parameters in their order, who has the old time tag."""
+    if kind == "modbus":
+        maps = ((u.address, "energy-meter" if "power" in u.fleet.measure else "sl651-sensors") for u in units)
+        lines = (f"{json.dumps(unit)} = {json.dumps(name)}" for unit, name in maps)
+        return ["", "[driver.options.maps]", *lines]
+    if kind == "sdi12":
+        told = []
+        for unit in units:
+            told += ["", f"[driver.options.sensors.{json.dumps(unit.address)}]"]
+            told += [
+                f"parameters = {json.dumps(list(unit.fleet.measure))}",
+                f"interval_s = {unit.fleet.every_s:.0f}",
+            ]
+        return told
+    old = [unit.address for unit in units if unit.fleet.protocol == "szy206"]
+    return ["", "[driver.options]", f"szy206 = {json.dumps(old)}"] if old else []

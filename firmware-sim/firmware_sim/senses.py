@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # Metric -> (standard deviation of its noise, decimals it is told with).
 FINE = {
-    "level": (0.004, 3), "flow": (0.2, 3), "velocity": (0.02, 3), "water": (0.4, 1), "tilt": (0.15, 1),
+    "level": (0.004, 3), "level-above": (0.004, 3), "flow": (0.2, 3), "velocity": (0.02, 3), "water": (0.4, 1), "tilt": (0.15, 1),
     "wind-speed": (0.4, 1), "wind-direction": (4.0, 0), "air-pressure": (0.2, 1), "air-temperature": (0.1, 1),
     "humidity": (0.8, 1), "water-temperature": (0.05, 1), "power": (0.6, 1), "current": (0.004, 3),
     "pump-current": (0.5, 1), "battery": (0.005, 2), "battery-level": (0.3, 0), "ph": (0.02, 2), "cod": (0.8, 1),

@@ -17,6 +17,7 @@ from firmware_sim.links.http import Poster
 from firmware_sim.links.mqtt import Broker, Edge
 from firmware_sim.links.served import Doors
 from firmware_sim.links.tcp import Line, Lines
+from firmware_sim.papers import GROUP
 from firmware_sim.plan import MQTT, SERVED, TCP, Unit
 from firmware_sim.posts import Firmware, firmware, registers, sensor
 from firmware_sim.protocols.modbus import Slave
@@ -27,7 +28,6 @@ from firmware_sim.scenario import Scenario
 from firmware_sim.uplink import Uplink
 from firmware_sim.wire import encode
 
-GROUP = "lanjiang"
 BUSY = 20  # messages a station keeps before a run at full speed waits for it
 TURN_S = 0.02  # how long one turn waits on a socket
 

@@ -13,9 +13,10 @@ from ingest.sources.chirpstack import MEASURABLE, ChirpStack
 from ingest.sources.frigate import Frigate
 from ingest.sources.onvif import Onvif, split
 from ingest.sources.said import Said
-from ingest.sources.shown import Explained, lines, readings, when
+from ingest.sources.shown import NO_TOPIC, Explained, lines, readings, when
 from ingest.sources.thingsboard import GATEWAY, SILENT, ThingsBoard, entries_of
 
+BARE_EVENT = "-/onvif-ej/-"
 KNOWN_EVENTS = ("join", "ack", "txack", "log", "location", "integration")
 
 
@@ -143,13 +144,15 @@ def _frigate(topic: str, payload: bytes, line: Explained) -> Explained:
 
 
 def onvif(raw: bytes) -> Iterator[Explained]:
-    """Events and metadata of ONVIF cameras; a sensor's metadata and events do not tell their topic by themselves."""
+    """Events and metadata of ONVIF cameras; without its topic an event tells values, and not what they are of."""
     return lines("onvif", raw, _onvif_topic, _onvif)
 
 
 def _onvif_topic(found: Any) -> str:
     if isinstance(found, dict) and {"Frame", "VideoAnalytics", "MetadataStream"} & found.keys():
         return "-/onvif-mj/VideoAnalytics/-/-"
+    if isinstance(found, dict) and {"Data", "SensorData"} & found.keys():
+        return BARE_EVENT
     return ""
 
 
@@ -164,6 +167,11 @@ def _onvif(topic: str, payload: bytes, line: Explained) -> Explained:
     if not payload:
         notes = ["a retained property was deleted"]
     elif not found["understood"] and not found["not_understood"]:
-        notes = ["known, and nothing of it is measured"]
-        found["understood"] = [{"name": name, "value": value} for name, value in parts.items()]
+        notes = [NO_TOPIC if topic == BARE_EVENT else "known, and nothing of it is measured"]
+        values = parts.get("Data", body.get("SensorData"))
+        values = values if isinstance(values, dict) else {}
+        found["understood"] = [
+            {"name": name, "value": value if (number := document.number(value)) is None else number}
+            for name, value in values.items()
+        ]
     return {"camera": at and at.prefix, "path": at and at.path, **parts, **found, "notes": notes}

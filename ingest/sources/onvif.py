@@ -95,7 +95,7 @@ class Onvif:
             return self._sensors(at, body, arrived_us)
         if at.path.startswith("VideoAnalytics/"):
             module = at.path.rsplit("/", 1)[-1]
-            samples = [
+            samples: list[Sample] = [
                 (metric, _time(frame.get("@UtcTime"), arrived_us), float(count), "1")
                 for frame in frames(body)
                 for metric, count in counts(frame).items()

@@ -26,6 +26,7 @@ TABLE = {
     "duplicated batches": (60, 3_000),
     "poisoned rows": (4_000, 1_000_000),
     "fuzzed payloads": (2_000, 1_000_000),
+    "fuzzed messages of platforms": (300, 1_000_000),
 }
 
 

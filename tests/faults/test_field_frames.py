@@ -13,7 +13,7 @@ from faults.rounds import SHARE
 
 from edge.drivers.dialogue import Dialogue, Heard
 from edge.drivers.hj212 import Hj212
-from edge.drivers.sdi12 import Parameter, Sdi12, Sensor
+from edge.drivers.sdi12 import Sdi12
 from edge.drivers.sl427 import Sl427
 
 VECTORS = Path(__file__).parents[1] / "vectors"
@@ -45,8 +45,12 @@ def frames(name: str, decode: Callable[[str], bytes]) -> list[bytes]:
 
 def polled() -> Dialogue:
     """A line of two sensors, one of which has just been asked."""
-    parameters = (Parameter("level"), Parameter("water-temperature"))
-    dialogue = Sdi12([Sensor("0", "river", parameters, "MC"), Sensor("1", "slope", parameters, "C")])
+    parameters = ["level", "water-temperature"]
+    sensors = {
+        "0": {"parameters": parameters, "command": "MC"},
+        "1": {"parameters": parameters, "command": "C"},
+    }
+    dialogue = Sdi12({"0": "river", "1": "slope"}, sensors)
     dialogue.tick(NOW)
     return dialogue
 

@@ -43,6 +43,9 @@ FLAGS = {
     "3": "normal (2005, air)",
 }
 
+LEFT_OUT = {"2011": "Rtd", "2021": "RS", "2041": "RT"}
+"""Which value of a factor is missing where its group holds a flag alone; in means of any period the mean."""
+
 Notes = list[tuple[str, str]]
 """Codes and texts of what was taken although the standard has it otherwise."""
 
@@ -162,6 +165,8 @@ def _read_header(text: str) -> Header:
         raise Refused(f"CN {cn!r:.40} is no command" if cn else "no CN: no command")
     if "Flag" not in found:
         notes.append(("no-flag", "no Flag: a packet of 2005, which no answer is sent to"))
+    elif _whole(found["Flag"], 255) is None:
+        notes.append(("no-flag", f"Flag {found['Flag']:.20} is no number up to 255; no answer is sent"))
     return Header(
         mn,
         cn,
@@ -243,7 +248,7 @@ def measured(packet: Packet) -> tuple[str, list[Measured], Notes]:  # noqa: C901
     values: dict[str, float] = {}
     for group in packet.cp.split(";"):
         sent: list[tuple[Item, str]] = []
-        flag = None
+        flag = flagged = None
         for pair in group.split(","):
             name, _, text = pair.partition("=")
             item = items.get(name)
@@ -257,9 +262,11 @@ def measured(packet: Packet) -> tuple[str, list[Measured], Notes]:  # noqa: C901
             if item.value:
                 sent.append((item, text))
             elif item.flag:
-                flag = text
+                flag, flagged = text, item
             elif not item.known and "-" in name:
                 notes.append(("unknown-item", f"{name:.40}={text:.40} is not understood"))
+        if flagged is not None and not sent:
+            _flag_alone(header, flagged.code, (flag or "").strip(), values, notes)
         for item, text in sent:
             value = number(text)
             if flag is not None and flag != "N":
@@ -276,6 +283,17 @@ def measured(packet: Packet) -> tuple[str, list[Measured], Notes]:  # noqa: C901
     return data_time, list(values.items()), notes
 
 
+def _flag_alone(header: Header, code: str, flag: str, values: dict[str, float], notes: Notes) -> None:
+    """A group that holds a flag alone: of a value in the group before, or of one that was left out, being none."""
+    item = header.item(f"{code}-{LEFT_OUT.get(header.cn, 'Avg')}")
+    if item.metric not in values:
+        values[item.metric] = math.nan
+        notes.append((_flag_code(flag), f"{code} is not sent: {_meaning(flag)}"))
+    elif flag and flag not in GOOD | OVER:
+        values[item.metric] = math.nan
+        notes.append((_flag_code(flag), f"{item.metric} is not stored: {_meaning(flag)}"))
+
+
 def _unreadable(item: Item, text: str, notes: Notes) -> float:
     if text.strip():
         notes.append(("no-number", f"{item.metric}: {text:.40} is no number"))
@@ -288,10 +306,16 @@ def _judged(item: Item, text: str, value: float | None, flag: str, notes: Notes)
         return _unreadable(item, text, notes)
     if flag in GOOD or not flag:
         return value
-    meaning = FLAGS.get(flag, "a flag that the standard does not have")
     if flag in OVER:
-        notes.append((f"flag-{flag.lower()}", f"{item.metric}: {text:.40} is {meaning}; kept"))
+        notes.append((_flag_code(flag), f"{item.metric}: {text:.40} is {_meaning(flag)}; kept"))
         return value
-    code = f"flag-{flag.lower()}" if flag in FLAGS else "flag-unknown"
-    notes.append((code, f"{item.metric}: {text:.40} is not stored: {flag:.10} ({meaning})"))
+    notes.append((_flag_code(flag), f"{item.metric}: {text:.40} is not stored: {_meaning(flag)}"))
     return math.nan
+
+
+def _flag_code(flag: str) -> str:
+    return f"flag-{flag.lower()}" if flag in FLAGS else "flag-unknown"
+
+
+def _meaning(flag: str) -> str:
+    return FLAGS.get(flag, f"{flag:.10}, a flag that the standard does not have")

@@ -25,6 +25,8 @@ COMMAND = re.compile(r"([0-9A-Za-z?])([A-Z][^!\s]{0,15})?!")
 START = re.compile(r"(M|C|V|HA|HB)(C?)([1-9]?)")
 DATA = re.compile(r"(D)(\d{1,3})")
 CONTINUOUS = re.compile(r"R(C?)(\d)")
+LONE = {5: "M", 6: "C", 7: "HA"}
+"""Which command an answer of digits alone belongs to, by its length, where none is known."""
 MEANINGS = {
     "": "is the sensor there?",
     "I": "who is the sensor?",
@@ -46,7 +48,7 @@ class _Talk:
     def __init__(self) -> None:
         self.address = ""
         self.command: str | None = None
-        self.checked = False  # the values come with a check
+        self.checked: bool | None = None  # the values come with a check; None: nobody has said
         self.wanted = 0
         self.came = 0
 
@@ -119,8 +121,9 @@ def _said(talk: _Talk, body: str | None, answer: str, notes: list[str]) -> list[
     if body == "I":
         who = identity(answer)
         return [_field(name, value, value) for name, value in zip(who._fields, who, strict=True)]
-    if body is not None and START.fullmatch(body):
-        said = promise(body, answer)
+    start = LONE.get(len(answer)) if body is None and answer[1:].isdigit() else body
+    if start is not None and START.fullmatch(start):
+        said = promise(start, answer)
         talk.wanted = said.values
         return [
             _field("seconds", answer[1:4], said.seconds, "until the values are ready, at most"),
@@ -132,7 +135,7 @@ def _said(talk: _Talk, body: str | None, answer: str, notes: list[str]) -> list[
 
 
 def _values(talk: _Talk, body: str | None, answer: str, notes: list[str]) -> list[Explained]:
-    checked = talk.checked or (body is None and not _is_plain(answer))
+    checked = not _is_plain(answer) if talk.checked is None else talk.checked
     said = without_check(answer) if checked else answer
     if body == "D0":
         talk.came = 0

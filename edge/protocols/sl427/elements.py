@@ -117,7 +117,7 @@ def _plain(data: bytes, kind: Plain) -> Iterator[Read]:
 
 
 def _flow(data: bytes, *, old: bool) -> Iterator[Read]:
-    """Pairs of flow and volume. The flow's highest digit is two bits of sign and two of unit; in SZY 206 sign alone."""
+    """Pairs of flow and volume. The flow's highest digit is two bits of sign and two of unit; in SZY 206 F is minus."""
     if not data or len(data) % 10:
         raise Unfit(f"{len(data)} bytes are not pairs of flow and volume, ten each")
     for place in range(len(data) // 10):
@@ -126,10 +126,10 @@ def _flow(data: bytes, *, old: bool) -> Iterator[Read]:
         number = decimal(flow[:4] + bytes((flow[4] & 0x0F,)), 3)
         if not (flow[:4].hex() + f"{flow[4] & 0x0F:x}").strip("a"):
             number = NONE  # the fifth byte may keep sign and unit
-        elif sign not in ({0x0, 0xF} if old else {0x0, 0x3, 0xC, 0xF}):
+        elif sign not in {0x0, 0x3, 0xC, 0xF}:
             number = Number(math.nan, f"{flow.hex()}: sign and unit {sign:X} are none")
         else:
-            hours = 3600.0 if not old and sign & 0x3 else 1.0
+            hours = 3600.0 if sign & 0x3 and not (old and sign == 0xF) else 1.0  # noqa: PLR2004
             number = Number((-1.0 if sign & 0xC else 1.0) * number.value / hours, number.why)
         yield Read(_nth("flow", place), number, "m3/s", flow)
         yield Read(_nth("volume-total", place), decimal(volume, 0, signed=True), "m3", volume)

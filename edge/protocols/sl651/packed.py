@@ -8,6 +8,7 @@ from edge.protocols.sl651 import times
 from edge.protocols.sl651.body import SCALE, Body, Element, Value, duration, number, slots
 
 HEAD = 8  # serial number and time of sending
+OPENING = 23  # with station, class and time of observation
 MARKS = (b"\xf0\xf0", b"\xf1\xf1", b"\xf0\x28", b"\xf1\x28")
 MINUTE_US = 60_000_000
 RELAYED = 0x0E  # the stations behind a relay, among the basic settings
@@ -15,6 +16,7 @@ SPECIAL = frozenset(
     {el.STATION, el.TIME, el.BY_HAND, el.PICTURE, el.RAIN, *el.LEVELS, el.BATCH, el.STEP, el.STATUS}
 )
 SPECIAL |= {el.DURATION, el.EXTENDED}
+ANY = range(256)
 
 
 def read(func: int, data: bytes) -> Body:
@@ -43,19 +45,22 @@ class Reader:
         self._at: int | None = None
 
     def run(self) -> None:
-        """Read to the end, or to where nothing can be told any more."""
+        """Read to the end."""
         data, digits, size = self._data, self._digits, len(self._data)
         add, new = self._body.elements.append, tuple.__new__
-        pos: int | None = HEAD
+        special = ANY if self._func in fn.SETTINGS else SPECIAL
+        pos: int | None = self._opening()
+        station, klass, at = self._station, self._class, self._at
         while pos is not None and pos < size:
             ident = data[pos]
             if pos + 1 == size:
                 self._trouble("cut-short", f"one byte {ident:02X} at the end of the body")
                 return
-            if ident in SPECIAL or (self._func in fn.SETTINGS):
-                pos = self._special(pos, ident, data[pos + 1])
-                continue
             definition = data[pos + 1]
+            if ident in special:
+                pos = self._special(pos, ident, definition)
+                station, klass, at = self._station, self._class, self._at
+                continue
             end = pos + 2 + (definition >> 3)
             if end > size:
                 self._short(pos, end)
@@ -66,13 +71,25 @@ class Reader:
             except ValueError:  # no digits, or not only
                 value = number(text, definition & 7)
             # As Element(...) makes it, in half the time: this is where a busy centre spends its day.
-            add(
-                new(
-                    Element,
-                    (self._station, self._class, self._at, ident, definition, pos, end - pos, value, 0),
-                )
-            )
+            add(new(Element, (station, klass, at, ident, definition, pos, end - pos, value, 0)))
             pos = end
+
+    def _opening(self) -> int:
+        """Station, class and time as nearly every report begins with them, in one stride; where it goes on."""
+        data, digits = self._data, self._digits
+        if digits[16:20] != "f1f1" or digits[32:36] != "f0f0" or len(data) < OPENING:
+            return HEAD
+        at = times.minute(digits[36:46])
+        if self._func not in fn.CLASSED or data[15] not in fn.CLASSES or at is None:
+            return HEAD
+        station = self._station = digits[20:30].upper()
+        klass, self._at = data[15], at
+        self._class = klass
+        self._body.elements += (
+            Element(station, klass, None, el.STATION, el.STATION, HEAD, 8, station),
+            Element(station, klass, at, el.TIME, el.TIME, HEAD + 8, 7, digits[36:46]),
+        )
+        return OPENING
 
     def _special(self, pos: int, ident: int, definition: int) -> int | None:  # noqa: C901, PLR0911 -- cases
         """Read what is no plain number; the place behind it, or None where the body ends."""
@@ -164,9 +181,11 @@ class Reader:
             end = len(self._data)
         return self._put(pos, ident, definition, end, slots(self._data[pos + 2 : end], width), el.SLOT_US)
 
-    def _series(self, pos: int, definition: int) -> int | None:
+    def _series(self, pos: int, definition: int) -> int | None:  # noqa: C901 -- it may end at every step
         """A time step, one identifier, and its values to the end of the group (6.6.4.4, table C.3)."""
         begin = pos + 2 + (definition >> 3)
+        if begin > len(self._data):
+            return self._short(pos, begin)
         text = self._digits[2 * pos + 4 : 2 * begin]
         if definition >> 3 != 3 or not text.isdecimal():  # noqa: PLR2004 -- d h m
             self._trouble("step-invalid", f"time step {text} cannot be read")
@@ -177,7 +196,8 @@ class Reader:
         pos = begin
         head = self._data[begin : begin + 3]
         if len(head) < 2:  # noqa: PLR2004
-            return self._short(pos, begin + 2)
+            self._trouble("cut-short", "a time step without an element")
+            return None
         ident, definition, begin = head[0], head[1], begin + 2
         if ident == el.EXTENDED and len(head) == 3:  # noqa: PLR2004
             ident, definition, begin = ident << 8 | head[1], head[2], begin + 1
@@ -218,10 +238,8 @@ class Reader:
         return end
 
     def _short(self, pos: int, end: int) -> int | None:
-        left = len(self._data) - pos
-        self._trouble(
-            "cut-short", f"element {self._data[pos]:02X} wants {end - pos} bytes where {left} are left"
-        )
+        element, left = self._digits[2 * pos : 2 * pos + 2].upper(), len(self._data) - pos
+        self._trouble("cut-short", f"element {element} wants {end - pos} bytes where {left} are left")
         return None  # nothing behind it can be told
 
     def _trouble(self, code: str, text: str) -> None:

@@ -53,7 +53,7 @@ class Collector:
         self._names: dict[str, dict[int | str, str]] = {}
         self._bases: dict[tuple[str, int], float] = {}
 
-    def take(  # noqa: C901, PLR0912 -- one walk, as fast as it goes
+    def take(  # noqa: C901 -- one walk, as fast as it goes
         self, body: Body, rtu: str, func: int, arrived_us: int, stamp_us: int
     ) -> tuple[list[Sample], list[Note], list[Picture]]:
         """The readings of a body, with what was odd about it.
@@ -63,45 +63,32 @@ class Collector:
         samples: list[Sample] = []
         notes = [Note(self._identify(rtu), code, text) for code, text in body.troubles]
         pictures: list[Picture] = []
-        latest = arrived_us + times.DAY_US
+        earliest, latest = times.EARLIEST_US, arrived_us + times.DAY_US
         sent = times.second(body.sent)
-        told: set[str] = set()
-        if sent is None or not times.EARLIEST_US <= sent <= latest:
+        if sent is None or not earliest <= sent <= latest:
             notes.append(Note(self._identify(rtu), "time-implausible", f"time of sending {body.sent}"))
-            told.add(body.sent)
             sent = None
         fallback = stamp_us if sent is None else sent
-        spoken, names = rtu, self._named(rtu)
+        spoken, names, wind = rtu, self._named(rtu), el.WIND
         for element in body.elements:
             station, _, at, ident, _, _, _, value, step_us = element
             if station and station != spoken:
                 spoken, names = station, self._named(station)
-            if ident == el.STATION:
-                continue
-            if at is None:
-                if step_us:
-                    text = f"series of element {ident:02X} without a time"
-                    notes.append(Note(self._identify(spoken), "series-dropped", text))
-                    continue
+            meant = at is not None and earliest <= at <= latest
+            if at is None or not meant:
                 at = fallback
-            elif not times.EARLIEST_US <= at <= latest:
-                if ident == el.TIME:
-                    notes.append(
-                        Note(self._identify(spoken), "time-implausible", f"observation time {value!s}")
-                    )
-                if step_us:  # values of a day that nobody knows
-                    text = f"series of element {ident:02X} at a time that cannot be meant"
-                    notes.append(Note(self._identify(spoken), "series-dropped", text))
-                    continue
-                at = fallback
-            if ident == el.TIME:
-                continue
-            if type(value) is float and ident != el.WIND:
-                name = names.get(ident)
-                samples.append((name or self._name(names, spoken, ident), at, value))
+            if type(value) is float and ident != wind:
+                samples.append((names.get(ident) or self._name(names, spoken, ident), at, value))
+            elif ident == el.TIME:
+                if element.at_us is not None and not meant:
+                    text = f"observation time {value!s}"
+                    notes.append(Note(self._identify(spoken), "time-implausible", text))
+            elif type(value) is list and step_us and not meant:  # nobody knows of which day
+                text = f"series of element {ident:02X} without a time that can be meant"
+                notes.append(Note(self._identify(spoken), "series-dropped", text))
             elif type(value) is list:
                 self._series(element, at, sent or stamp_us, func, body, spoken, samples, notes)
-            else:
+            elif ident != el.STATION:
                 self._other(element, at, spoken, samples, notes, pictures)
         if body.own:
             self._states(func, body.own[1], fallback, spoken, samples, notes)
@@ -189,7 +176,9 @@ class Collector:
         values = element.value if isinstance(element.value, list) else []
         hour = ident == el.RAIN or ident in el.LEVELS
         if hour and len(values) <= el.SLOTS and self._ends(func, at, sent_us):
-            notes.append(Note(device, "hour-end", "the observation time is the last slot's, not the first's"))
+            if not any(each.code == "hour-end" for each in notes):
+                text = "the observation time is the last slot's, not the first's"
+                notes.append(Note(device, "hour-end", text))
             at -= LAST_SLOT_US
         if ident in BESIDE:
             values = self._unfilled(values, ident, body, device, station, notes)
@@ -231,23 +220,20 @@ class Collector:
         )
         if not filled or not isinstance(level, float) or math.isnan(level):
             return values
-        near = abs(level - filled[-1]) <= NEAR_M  # the base is zero, so that slots and level say the same
-        if near and 0.0 in values and min(*filled, level) > NEAR_M:
-            notes.append(
-                Note(
-                    device,
-                    "slots-zero",
-                    f"{values.count(0.0)} slots of {ident:02X} are 0 beside a level of {level:g} m",
-                )
-            )
+        # A base that is not known yet may be zero, so that slots and level say the same.
+        key = (station, ident)
+        before = self._bases.get(key)
+        relative = level - (before or 0)
+        if 0.0 in values:
+            if abs(relative - filled[-1]) > NEAR_M or min(*filled, relative) <= NEAR_M:
+                return values
+            text = f"{values.count(0.0)} slots of {ident:02X} are 0 beside a level of {level:g} m"
+            notes.append(Note(device, "slots-zero", text))
             return [math.nan if each == 0 else each for each in values]
-        base = round(level - filled[-1], 3)
-        before = self._bases.setdefault((station, ident), base)
-        if abs(base - before) > BASE_M:
-            notes.append(
-                Note(device, "base-moved", f"level less slots of {ident:02X} was {before:g} m, is {base:g} m")
-            )
-            self._bases[station, ident] = base
+        base = self._bases[key] = round(level - filled[-1], 3)
+        if before is not None and abs(base - before) > BASE_M:
+            text = f"level less slots of {ident:02X} was {before:g} m, is {base:g} m"
+            notes.append(Note(device, "base-moved", text))
         return values
 
     def _states(

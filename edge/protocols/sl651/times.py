@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 BEIJING = timedelta(hours=8)  # no daylight saving
 DAY_US = 86_400_000_000
+MINUTE_DIGITS = 10
+SECONDS = re.compile("[0-5][0-9]")
 # The standard is of 2014 and its forerunners' stations have been rebuilt since: a clock that says less was reset.
 EARLIEST_US = int(datetime(2010, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
 
@@ -14,7 +17,7 @@ EARLIEST_US = int(datetime(2010, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
 @lru_cache(4096)
 def minute(digits: str) -> int | None:
     """YYMMDDHHmm as UTC microseconds; None where it is no time."""
-    if not (digits.isascii() and digits.isdecimal()):
+    if not (len(digits) == MINUTE_DIGITS and digits.isascii() and digits.isdecimal()):
         return None
     pairs = [int(digits[at : at + 2]) for at in range(0, 10, 2)]
     try:
@@ -27,14 +30,9 @@ def minute(digits: str) -> int | None:
 def second(digits: str) -> int | None:
     """YYMMDDHHmmSS as UTC microseconds; None where it is no time."""
     at, seconds = minute(digits[:10]), digits[10:]
-    if at is None or not seconds.isdecimal() or int(seconds) > 59:  # noqa: PLR2004
+    if at is None or not SECONDS.fullmatch(seconds):
         return None
     return at + int(seconds) * 1_000_000
-
-
-def plausible(at_us: int | None, arrived_us: int) -> bool:
-    """Whether a station's clock can mean it: years 2059 and 2000 come from dead batteries."""
-    return at_us is not None and EARLIEST_US <= at_us <= arrived_us + DAY_US
 
 
 def written(at_us: int) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import threading
+import contextlib
+import socket
 import time
 from collections import deque
 from typing import Any
@@ -18,6 +19,7 @@ LIMIT = 50_000
 AT_ONCE = 500
 RETRY_S = 2.0
 KEEPALIVE_S = 20
+CLOSE_S = 2.0
 
 
 def client(url: str, name: str) -> tuple[paho.Client, str, int]:
@@ -42,7 +44,7 @@ class Broker:
         self._client.on_disconnect = self._disconnected
         self._client.max_inflight_messages_set(1000)
         self._queue: deque[Message] = deque()
-        self._up = threading.Event()
+        self._up = False
         self._retry_at = 0.0
         self._allowed = True
         self.published = 0
@@ -57,8 +59,8 @@ class Broker:
 
     def work(self) -> None:
         """Connect where that is to be done, and publish what waits."""
-        if not self._up.is_set():
-            self._try_to_connect()
+        self._turn()
+        if not self._up:
             return
         for _ in range(min(AT_ONCE, len(self._queue))):
             message = self._queue[0]
@@ -80,17 +82,26 @@ class Broker:
     def lose(self) -> None:
         """The link breaks without a word: the broker publishes the will, if there is one."""
         link = self._client.socket()
-        if link is not None:
-            self._client.loop_stop()
-            link.close()
-            self._up.clear()
-            self._client.loop_misc()
+        if isinstance(link, socket.socket):
+            with contextlib.suppress(OSError):
+                link.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """End in order, without the will."""
-        if self._up.is_set():
+        if self._up:
+            deadline = time.monotonic() + CLOSE_S
+            while self._client.want_write() and time.monotonic() < deadline:
+                self._client.loop(0.05)
             self._client.disconnect()
-        self._client.loop_stop()
+            self._client.loop(0.05)
+
+    def _turn(self) -> None:
+        """Let the client read and write what there is; connect where there is no connection."""
+        if self._client.socket() is None:
+            self._up = False
+            self._try_to_connect()
+            return
+        self._client.loop(0)
 
     def before_connect(self) -> None:
         """What a connection needs to know beforehand."""
@@ -106,20 +117,18 @@ class Broker:
         if now < self._retry_at or not self._allowed:
             return
         self._retry_at = now + RETRY_S
-        self._client.loop_stop()
         self.before_connect()
         try:
             self._client.connect(self._host, self._port, KEEPALIVE_S)
         except OSError:
             return
-        self._client.loop_start()
 
     def _connected(self, _client: paho.Client, _user: Any, _flags: Any, reason: Any, _more: Any) -> None:
         if not reason.is_failure:
-            self._up.set()
+            self._up = True
 
     def _disconnected(self, _client: paho.Client, _user: Any, _flags: Any, _reason: Any, _more: Any) -> None:
-        self._up.clear()
+        self._up = False
 
 
 class Edge(Broker):
@@ -130,7 +139,7 @@ class Edge(Broker):
         self.node = node
         self.births = 0
         self._kept: deque[tuple[str, dict[str, float], int]] = deque(maxlen=LIMIT)
-        self._asked = threading.Event()
+        self._asked = False
         self._born = False
         self._client.on_message = self._heard
 
@@ -146,13 +155,13 @@ class Edge(Broker):
 
     def work(self) -> None:
         """Be born, then tell; what had to wait is historical."""
-        if not self._up.is_set():
-            self._try_to_connect()
+        self._turn()
+        if not self._up:
             return
         late = not self._born and len(self._kept) > len(self.node.devices)
-        if not self._born or self._asked.is_set():
+        if not self._born or self._asked:
             self._client.subscribe(f"spBv1.0/{self.node.group}/NCMD/{self.node.node}", qos=1)
-            self._asked.clear()
+            self._asked = False
             self._born = True
             self.births += 1
             for birth in self.node.birth(_now_ms()):
@@ -170,16 +179,16 @@ class Edge(Broker):
 
     def close(self) -> None:
         """An orderly end tells its death itself: the broker keeps the will to itself then."""
-        if self._up.is_set():
+        if self._up:
             bd_seq = self.node.bd_seq
             self.node.bd_seq = (bd_seq - 1) % 256
             death = self.node.will(_now_ms())
-            self._client.publish(death.topic, death.payload, qos=1).wait_for_publish(2)
+            self._client.publish(death.topic, death.payload, qos=1)
         super().close()
 
     def _heard(self, _client: paho.Client, _user: Any, message: paho.MQTTMessage) -> None:
         if self.node.told_to_be_born(bytes(message.payload)):
-            self._asked.set()
+            self._asked = True
 
 
 def _now_ms() -> int:

@@ -84,7 +84,9 @@ class Lines:
                 connects += self._connect(line, now)
             if line.ready:
                 self._say(line, now, true_s)
-            if line.socket is not None or line.retry_at > now or not line.up():
+            if not (line.cuts and line.unsent) and (
+                line.socket is not None or line.retry_at > now or not line.up()
+            ):
                 self._awake.discard(name)
         for key, events in self._selector.select(wait_s) if self._selector.get_map() else ():
             line = key.data
@@ -150,7 +152,9 @@ class Lines:
             except OSError:
                 self._lost(line, now)
                 return
-        wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if line.unsent else 0)
+        # What is cut goes on at the next turn, not at once: the network would put it together again.
+        more = line.unsent and not line.cuts
+        wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if more else 0)
         if self._selector.get_key(line.socket).events != wanted:
             self._selector.modify(line.socket, wanted, line)
         if not line.unsent and line.post.outbox.left_the_line(now):

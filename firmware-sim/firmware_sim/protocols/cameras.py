@@ -51,7 +51,9 @@ def frigate_available(state: str) -> Message:
     return Message("frigate/available", state.encode(), retain=True)
 
 
-def frigate_event(camera: str, kind: str, object_id: str, start: float, now: float, zone: str) -> Message:
+def frigate_event(
+    camera: str, kind: str, object_id: str, start: float, now: float, zone: str = ""
+) -> Message:
     """One tracked person: `new`, `update` or `end`; `id` begins with the time it was first seen."""
     after = {
         "id": object_id,
@@ -66,8 +68,8 @@ def frigate_event(camera: str, kind: str, object_id: str, start: float, now: flo
         "score": 0.81,
         "box": [424, 500, 536, 712],
         "area": 23744,
-        "current_zones": [] if kind == "end" else [zone],
-        "entered_zones": [zone],
+        "current_zones": [zone] if zone and kind != "end" else [],
+        "entered_zones": [zone] if zone else [],
         "has_snapshot": False,
         "has_clip": False,
         "active": kind != "end",

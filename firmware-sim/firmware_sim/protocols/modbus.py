@@ -21,9 +21,12 @@ def level_sensor(rain_mm: float, level_m: float) -> dict[int, int]:
 
 
 def energy_meter(volts: float, amperes: float, watts: float, kwh: float) -> dict[int, int]:
-    """32-bit floats at 0000H voltage, 0006H current, 000CH power, 0156H energy: a common order of meters."""
-    found = dict.fromkeys(range(0x20), 0)
-    for address, value in ((0x0000, volts), (0x0006, amperes), (0x000C, watts), (0x0156, kwh)):
+    """32-bit floats, high word first, where three-phase meters after the SDM630 have them.
+
+    Voltage 0000H, current 0006H, power 000CH of one phase and 0034H of all, energy 0048H; between them noughts.
+    """
+    found = dict.fromkeys(range(0x50), 0)
+    for address, value in ((0x00, volts), (0x06, amperes), (0x0C, watts), (0x34, watts), (0x48, kwh)):
         found[address], found[address + 1] = struct.unpack(">HH", struct.pack(">f", value))
     return found
 

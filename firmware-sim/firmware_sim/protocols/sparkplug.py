@@ -10,8 +10,9 @@ from firmware_sim.protocols.protobuf import double, fields, number, text
 INT64, UINT64, DOUBLE, BOOLEAN = 4, 8, 10, 11
 NAMESPACE = "spBv1.0"
 REBIRTH = "Node Control/Rebirth"
-# Aliases are counted through the whole node, across its devices; bdSeq and the command come first.
+# Aliases are counted through the whole node, across its devices; the command has 1, bdSeq none.
 FIRST_ALIAS = 10
+NO_ALIAS = -1
 
 
 class Message(NamedTuple):
@@ -25,7 +26,7 @@ class Metric(NamedTuple):
     """One metric in a payload; a birth gives the name, data the alias alone."""
 
     name: str
-    alias: int
+    alias: int  # or NO_ALIAS
     value: float | bool
     integer: bool = False  # bdSeq
 
@@ -33,7 +34,9 @@ class Metric(NamedTuple):
 def metric(one: Metric, time_ms: int, *, born: bool, historical: bool = False) -> bytes:
     """A metric as a message of its own."""
     told = text(1, one.name) if born else b""
-    told += number(2, one.alias) + number(3, time_ms)
+    if one.alias >= 0:
+        told += number(2, one.alias)
+    told += number(3, time_ms)
     datatype = UINT64 if one.integer else BOOLEAN if isinstance(one.value, bool) else DOUBLE
     told += number(4, datatype)
     if historical:
@@ -75,14 +78,14 @@ class EdgeNode:
     def will(self, time_ms: int) -> Message:
         """The will of the next connection: its death, under a new number."""
         self.bd_seq = (self.bd_seq + 1) % 256
-        told = metric(Metric("bdSeq", 0, self.bd_seq, integer=True), time_ms, born=True)
+        told = metric(Metric("bdSeq", NO_ALIAS, self.bd_seq, integer=True), time_ms, born=True)
         return Message(self.topic("NDEATH"), payload(time_ms, [told], None))
 
     def birth(self, time_ms: int) -> list[Message]:
         """NBIRTH, which begins the sequence at 0, and a DBIRTH for each device."""
         self._seq = 0
         told = [
-            metric(Metric("bdSeq", 0, self.bd_seq, integer=True), time_ms, born=True),
+            metric(Metric("bdSeq", NO_ALIAS, self.bd_seq, integer=True), time_ms, born=True),
             metric(Metric(REBIRTH, 1, value=False), time_ms, born=True),
         ]
         born = [Message(self.topic("NBIRTH"), payload(time_ms, told, 0))]

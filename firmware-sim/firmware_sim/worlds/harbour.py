@@ -90,7 +90,7 @@ class Harbour:
         """The true value where a unit stands."""
         speed, coming = self.wind(second)
         match metric:
-            case "level":
+            case "level" | "level-above":
                 return self.tide(second) + unit.x / 1e5
             case "wind-speed":
                 return speed * (1.1 if unit.y > 1000 else 0.85)  # noqa: PLR2004 - the breakwater is open

@@ -90,9 +90,7 @@ class Branch:
             elif known.metric is not None:
                 at = arrived_us if time_ms is None else min(time_ms, LATEST_MS) * 1000
                 _take_one(said, known, metric, at)
-                if (
-                    at < arrived_us + FUTURE_US
-                ):  # a lying clock must not keep a later death from being believed
+                if at < arrived_us + FUTURE_US:  # else a lying clock would keep its death from being stored
                     known.newest_us = max(known.newest_us, at)
         for said in (live, old):
             if len(said.notes) > NOTED_LIMIT:

@@ -24,7 +24,7 @@ class Limits(NamedTuple):
     """What the sessions may take of the hub's memory, and of the edge nodes' patience."""
 
     nodes: int = 20_000
-    metrics: int = 500_000  # declared by all of them
+    metrics: int = 1_000_000  # declared by all of them, some 320 bytes each
     held: int = 16 << 20  # bytes of messages that wait for those before them
     reorder_s: float = 5.0  # how long a missing message is waited for
     rebirths_per_s: float = 50.0

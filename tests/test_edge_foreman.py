@@ -1,0 +1,275 @@
+"""A gateway at a real broker: its birth, its events, and what it does when the hub tells it to."""
+
+from __future__ import annotations
+
+import base64
+import queue
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+pytest.importorskip("nacl", reason="pynacl is not installed: it comes with the extra edge")
+
+from fix_hub import wait_for
+
+from bench.edging import report
+from cityhub import signing, trial
+from cityhub.foreman import Foreman
+from cityhub.gateway import CREDENTIAL
+from cityhub.processes import command as cityhub_command
+from cityhub.services import Broker
+from edge.link import Address, dial, dialect
+
+TOPIC = "city/v1/water/gw-1"
+
+
+class Hub:
+    """The other end: hears what the gateway says, sends what it is told to do."""
+
+    def __init__(self, broker: Broker, home: Path) -> None:
+        self.key = signing.load(home)
+        self.heard: dict[str, list[dict[str, Any]]] = {}
+        self._replies: queue.Queue[dict[str, Any]] = queue.Queue()
+        address = Address(broker.url)
+        self._client = dial(address, "tester", protocol=dialect(address), lasting=False, in_flight=20)
+        ready = threading.Event()
+        self._client.on_connect = lambda client, *_: client.subscribe(f"{TOPIC}/#", qos=1)
+        self._client.on_subscribe = lambda *_: ready.set()
+        self._client.on_message = self._hear
+        self._client.loop_start()
+        assert ready.wait(30)
+
+    def _hear(self, client: Any, _data: object, message: Any) -> None:
+        client.ack(message.mid, message.qos)
+        kind = message.topic.rpartition("/")[2]
+        if kind in {"status", "event", "reply"} and message.payload:
+            said = orjson.loads(message.payload)
+            self.heard.setdefault(kind, []).append(said)
+            if kind == "reply":
+                self._replies.put(said)
+
+    def tell(self, action: str, lives_s: float = 60, **arguments: Any) -> dict[str, Any]:
+        """Send a command and wait for its last answer."""
+        id_, payload = signing.command(self.key, "gw-1", action, arguments, lives_s)
+        self.send(payload)
+        while True:
+            said = self._replies.get(timeout=60)
+            if said["id"] == id_ and said["state"] != "applying":
+                return said
+
+    def send(self, payload: bytes) -> None:
+        """Once the gateway has said that it is online: then the broker has its subscription."""
+        wait_for(lambda: self.heard.get("status", [{}])[-1].get("state") == "online", "the gateway")
+        self._client.publish(f"{TOPIC}/command", payload, qos=1)
+
+    def reply(self) -> dict[str, Any]:
+        return self._replies.get(timeout=60)
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+@pytest.fixture
+def hub(broker: Broker, home: Path) -> Iterator[Hub]:
+    opened = Hub(broker, home)
+    yield opened
+    opened.close()
+
+
+def written(broker: Broker, home: Path, *, more: str = "", port: int | None = None) -> str:
+    """A gateway's file."""
+    at = Address(broker.field_url)
+    return (
+        f'[gateway]\nid = "gw-1"\ndepartment = "water"\nbroker = "mqtt://{at.host}:{port or at.port}"\n'
+        f'user = "{at.user}"\nhome = "{home / "gw"}"\nhub_key = "{signing.public(home)}"\n{more}'
+        '[[driver]]\nkind = "jsonlines"\nlisten = "127.0.0.1:0"\n'
+    )
+
+
+@contextmanager
+def running(broker: Broker, home: Path) -> Iterator[Foreman]:
+    """A gateway that runs in a thread of its own."""
+    file = home / "gateway.toml"
+    if not file.exists():
+        file.write_text(written(broker, home))
+    foreman = Foreman(trial.chosen(file), file, {CREDENTIAL: Address(broker.field_url).password or ""})
+    stopping = threading.Event()
+    thread = threading.Thread(target=foreman.run, args=(stopping,), daemon=True)
+    thread.start()
+    assert foreman.outpost.agent.publisher.wait_connected(30)
+    yield foreman
+    stopping.set()
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+def test_a_gateway_tells_its_birth_and_its_end(broker: Broker, home: Path, hub: Hub) -> None:
+    with running(broker, home):
+        (birth,) = wait_for(lambda: hub.heard.get("status"), "the birth")
+    assert birth["state"] == "online"
+    assert birth["commands"] is True
+    assert birth["drivers"] == [
+        {"name": "jsonlines", "kind": "jsonlines", "listen": "127.0.0.1:0", "stations": [], "listed": 0}
+    ]
+    wait_for(lambda: hub.heard["status"][-1]["state"] == "offline", "the end")
+
+
+def test_what_stations_do_wrong_arrives_counted_as_one_event(broker: Broker, home: Path, hub: Hub) -> None:
+    with running(broker, home) as foreman:
+        for _ in range(3):
+            hub.send(b"nonsense")
+            assert hub.reply()["code"] == "malformed"
+        wait_for(lambda: foreman.outpost.notes.tell(foreman.outpost.agent.publisher.say), "the notes to go")
+        assert foreman.outpost.tell_links()
+        notes, links = wait_for(lambda: len(hub.heard.get("event", [])) > 1 and hub.heard["event"], "events")
+    assert notes["type"] == "notes"
+    (found,) = notes["data"]["notes"]
+    assert (found["code"], found["count"]) == ("command-refused", 3)
+    assert links["type"] == "links"
+    assert links["data"]["drivers"][0]["name"] == "jsonlines"
+
+
+def test_commands_are_obeyed_and_answered(broker: Broker, home: Path, hub: Hub) -> None:
+    with running(broker, home) as foreman:
+        ping = hub.tell("ping")
+        assert ping["state"] == "done"
+        assert ping["clock"] in {"synchronised", "unsynchronised", "unknown"}
+        before = foreman.outpost.drivers["jsonlines"]
+        assert hub.tell("restart-driver", driver="jsonlines")["state"] == "done"
+        assert foreman.outpost.drivers["jsonlines"] is not before
+        assert hub.tell("capture", state="on")["state"] == "done"
+        port = foreman.outpost.drivers["jsonlines"].as_status()["port"]
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as sensor:
+            sensor.sendall(b'{"device": "river-1", "values": {"level": 3.42}}\n')
+            assert sensor.recv(100) == b"ok 1\n"
+        told = hub.tell("capture", state="off")["result"]
+        assert b"level" in bytes.fromhex(Path(told["file"]).read_text().splitlines()[1].split()[-1])
+
+
+def test_a_station_is_told_the_time_where_it_is_connected(broker: Broker, home: Path, hub: Hub) -> None:
+    text = written(broker, home)
+    (home / "gateway.toml").write_text(f'{text}[[driver]]\nkind = "sl651"\nlisten = "127.0.0.1:0"\n')
+    with running(broker, home) as foreman:
+        port = foreman.outpost.drivers["sl651"].as_status()["port"]
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as station:
+            station.sendall(report(0x42, 1))
+            confirmed = station.recv(1_000)
+            assert confirmed[10] == 0x32
+            told = hub.tell("set-clock", station="0000000066", anyway="yes")
+            assert told["result"] == {"station": "0000000066", "driver": "sl651"}
+            question = station.recv(1_000)
+    assert question[2:7] == bytes.fromhex("0000000066")
+    assert question[10] == 0x4A
+
+
+@pytest.mark.parametrize(
+    ("action", "arguments", "code"),
+    [
+        ("reboot", {}, "unknown-action"),
+        ("restart-driver", {"driver": "x"}, "wrong-argument"),
+        ("capture", {"state": "maybe"}, "wrong-argument"),
+        ("set-clock", {"station": "0012345678", "anyway": "yes"}, "wrong-argument"),
+        ("set-configuration", {}, "wrong-argument"),
+        ("set-configuration", {"configuration": "[gateway]"}, "wrong-argument"),
+        ("set-configuration", {"configuration": "", "within_s": "soon"}, "wrong-argument"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_and_the_gateway_goes_on(
+    broker: Broker, home: Path, hub: Hub, action: str, arguments: dict[str, Any], code: str
+) -> None:
+    with running(broker, home):
+        refusal = hub.tell(action, **arguments)
+        assert (refusal["state"], refusal["code"]) == ("refused", code)
+        assert hub.tell("ping")["state"] == "done"
+
+
+def test_a_configuration_that_reaches_the_broker_is_kept_also_after_a_restart(
+    broker: Broker, home: Path, hub: Hub
+) -> None:
+    new = written(broker, home, more="journal_mb = 99\n")
+    with running(broker, home) as foreman:
+        assert hub.tell("set-configuration", configuration=new)["state"] == "done"
+        assert foreman.outpost.plan.journal_mb == 99
+        assert [each["state"] for each in hub.heard["reply"]] == ["applying", "done"]
+    with running(broker, home) as foreman:
+        assert foreman.outpost.plan.journal_mb == 99
+
+
+def test_a_configuration_that_does_not_reach_the_broker_is_taken_back(
+    broker: Broker, home: Path, hub: Hub
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        nowhere = free.getsockname()[1]
+    with running(broker, home) as foreman:
+        back = hub.tell("set-configuration", configuration=written(broker, home, port=nowhere), within_s=5)
+        assert back["state"] == "rolled-back"
+        assert "not reached within 5 s" in back["reason"]
+        assert foreman.outpost.plan.broker.endswith(str(Address(broker.field_url).port))
+        assert hub.tell("ping")["state"] == "done"
+    assert not (home / "gw" / trial.REMOTE).exists()
+
+
+def test_a_trial_that_a_crash_cut_short_is_reported_and_the_configuration_before_runs(
+    broker: Broker, home: Path, hub: Hub
+) -> None:
+    (home / "gw").mkdir()
+    trial.begin(home / "gw", "order-7")
+    with running(broker, home) as foreman:
+        said = hub.reply()
+        assert (said["id"], said["state"]) == ("order-7", "rolled-back")
+        assert foreman.outpost.plan.journal_mb == 1_024
+    assert trial.broken(home / "gw") == ""
+
+
+def test_a_command_is_not_obeyed_twice_even_after_a_restart(broker: Broker, home: Path, hub: Hub) -> None:
+    _, payload = signing.command(hub.key, "gw-1", "ping", {}, 60)
+    with running(broker, home):
+        hub.send(payload)
+        assert hub.reply()["state"] == "done"
+    with running(broker, home):
+        hub.send(payload)
+        assert hub.reply()["code"] == "replayed"
+
+
+def test_the_command_line_runs_a_file_shows_its_status_and_decodes_its_capture(
+    broker: Broker, home: Path, hub: Hub
+) -> None:
+    file = home / "gateway.toml"
+    file.write_text(written(broker, home))
+    agent = subprocess.Popen(
+        cityhub_command("edge", "run", str(file)),
+        env={"PATH": "/usr/bin:/bin", CREDENTIAL: Address(broker.field_url).password or ""},
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        assert wait_for(lambda: hub.heard.get("status"), "the birth")
+        wait_for((home / "gw" / "status.json").exists, "the status")
+        shown = subprocess.run(
+            cityhub_command("edge", "status", str(file)),
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+        assert shown.stdout.startswith("gw-1 (")
+        assert hub.tell("ping")["state"] == "done"
+    finally:
+        agent.terminate()
+        assert agent.wait(30) == 0
+    assert time.time() - (home / "gw" / "status.json").stat().st_mtime < 60
+
+
+def test_a_hub_key_is_made_once_and_is_the_owners_alone(home: Path) -> None:
+    first = signing.public(home)
+    assert len(base64.b64decode(first)) == 32
+    assert signing.public(home) == first
+    assert signing.key_file(home).stat().st_mode & 0o777 == 0o600

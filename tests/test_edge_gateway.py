@@ -1,0 +1,151 @@
+"""A gateway's file: what it says is what runs, and each mistake names file, key and what was wanted."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from cityhub import drivers, gateway, trial
+from cityhub.gateway import CREDENTIAL, Gateway, credential, parse
+from cityhub.settings import OperatorError
+from edge.command import write_durably
+
+FILE = Path("gateway.toml")
+HEAD = '[gateway]\nid = "gw-1"\ndepartment = "water"\nbroker = "mqtts://hub.city:8883"\n'
+LINES = '[[driver]]\nkind = "jsonlines"\nlisten = "127.0.0.1:8471"\n'
+
+
+def test_a_small_file_is_enough_and_its_defaults_are_these() -> None:
+    plan = parse(HEAD + LINES, FILE)
+    assert plan == Gateway(
+        id="gw-1", department="water", broker="mqtts://hub.city:8883", user="gw-1", credential=None, ca=None,
+        home=Path("/var/lib/cityhub-edge"), journal_mb=1_024, when_full="refuse", hub_key=None, capture_mb=16,
+        silence_s=900, deadband={}, drivers=plan.drivers,
+    )  # fmt: skip
+    (driver,) = plan.drivers
+    assert (driver.name, driver.way, driver.host, driver.port) == ("jsonlines", "listen", "127.0.0.1", 8471)
+
+
+def test_the_example_of_the_documentation_is_a_file_that_works() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "edge.md").read_text()
+    text = page.split("```toml\n")[1].split("```")[0]
+    plan = parse(text, FILE)
+    assert len(plan.drivers) > 3
+    for each in plan.drivers:
+        drivers.check(FILE, each)
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "wanted"),
+    [
+        ("x = ", "gateway.toml: ", "texts in quotes"),
+        (LINES, "gateway.toml: gateway.id is missing", "lower-case"),
+        (HEAD, "gateway.toml: there is no driver", "[[driver]]"),
+        (HEAD + LINES + "[gatway]\n", "gateway.toml: gatway is not known", "[gateway]"),
+        (HEAD.replace("gw-1", "GW 1") + LINES, "gateway.id is 'GW 1'", "lower-case"),
+        (HEAD.replace("mqtts://", "http://") + LINES, "gateway.broker is 'no such address'", "mqtts://"),
+        (HEAD.replace("//hub", "//u:secret@hub") + LINES, "gateway.broker is 'an address with one'", "no password here"),
+        (HEAD + "jornal_mb = 4\n" + LINES, "gateway.jornal_mb is not known", "journal_mb"),
+        (HEAD + "journal_mb = 4\n" + LINES, "gateway.journal_mb is 4", "16 to"),
+        (HEAD + "journal_mb = true\n" + LINES, "gateway.journal_mb is True", "megabytes"),
+        (HEAD + 'when_full = "drop"\n' + LINES, "gateway.when_full is 'drop'", "refuse, drop-oldest"),
+        (HEAD + 'hub_key = "abc="\n' + LINES, "gateway.hub_key is 'abc='", "44 characters"),
+        (HEAD + LINES.replace("jsonlines", "json"), "driver 1.kind is 'json'", "sl651"),
+        (HEAD + '[[driver]]\nkind = "jsonlines"\n', "driver 1 (jsonlines) has no place", "listen ="),
+        (HEAD + LINES + 'serial = "/dev/ttyS0"\n', "driver 1 (jsonlines) has listen and serial", "one of"),
+        (HEAD + LINES.replace(":8471", ""), "driver 1.listen is '127.0.0.1'", "host:port"),
+        (HEAD + LINES.replace(":8471", ":84710"), "driver 1.listen is '127.0.0.1:84710'", "host:port"),
+        (HEAD + LINES + "port = 3\n", "driver 1.port is not known", "listen"),
+        (HEAD + LINES + LINES, "two drivers are called jsonlines", "name ="),
+        (HEAD + LINES.replace("jsonlines", "modbus"), "driver 1.listen is", "connect = or serial ="),
+        (HEAD + LINES + "[driver.stations]\n1 = 2\n", "driver 1.stations.1 is 2", "a device id"),
+        (HEAD + "[report]\nsilence_s = 0\n" + LINES, "report.silence_s is 0", "1 to 86400"),
+        (HEAD + "[report]\ndeadband = {level = -1}\n" + LINES, "report.deadband.level is -1", "at least 0"),
+        (HEAD + LINES.replace('8471"', '8471"\nframe = "9N1"'), "driver 1.frame is '9N1'", "8N1"),
+    ],
+)  # fmt: skip
+def test_a_mistake_names_the_file_the_key_and_what_was_wanted(text: str, said: str, wanted: str) -> None:
+    with pytest.raises(OperatorError) as mistake:
+        parse(text, FILE)
+    assert str(mistake.value).startswith("gateway.toml: ")
+    assert said in str(mistake.value)
+    assert wanted in mistake.value.hint
+
+
+@pytest.mark.parametrize(
+    ("driver", "said"),
+    [
+        ('kind = "jsonlines"\nlisten = "h:1"\n[driver.options]\nx = 1\n', "options.x is not known"),
+        ('kind = "jsonlines"\nlisten = "h:1"\n[driver.stations]\nx = "y"\n', "jsonlines has no stations"),
+        ('kind = "sl651"\nlisten = "h:1"\n[driver.options]\nset_clock_s = "no"\n', "options.set_clock_s is 'no'"),
+        ('kind = "sl651"\nlisten = "h:1"\n[driver.options]\nacknowledge = "no"\n', "acknowledge 'no'"),
+        ('kind = "sl651"\nlisten = "h:1"\n[driver.stations]\nx = "y"\n', "station 'X'"),
+        ('kind = "sdi12"\nserial = "/dev/x"\n[driver.stations]\n0 = "y"\n', "options.sensors must say"),
+        ('kind = "sdi12"\nserial = "/dev/x"\n[driver.stations]\n0 = "y"\n[driver.options.sensors.0]\nparameters = [3]\n', "options.sensors.0: "),
+        ('kind = "modbus"\nconnect = "h:1"\n[driver.stations]\n1 = "y"\n', "options.maps is missing"),
+        ('kind = "modbus"\nconnect = "h:1"\noptions = {maps = {1 = "none"}}\n[driver.stations]\n1 = "y"\n', "no register map 'none'"),
+    ],
+)  # fmt: skip
+def test_a_drivers_own_options_are_checked_before_anything_is_opened(driver: str, said: str) -> None:
+    plan = parse(f"{HEAD}[[driver]]\n{driver}", FILE)
+    with pytest.raises(OperatorError) as mistake:
+        drivers.check(FILE, plan.drivers[0])
+    assert str(mistake.value).startswith(f"gateway.toml: driver {plan.drivers[0].name}: ")
+    assert said in str(mistake.value)
+
+
+@pytest.mark.parametrize(
+    "driver",
+    [
+        'kind = "sl427"\nlisten = "h:1"\n[driver.stations]\n"110108/1284" = "y"\n[driver.options]\nszy206 = ["110108/1284"]\n',
+        'kind = "sdi12"\nserial = "/dev/ttyUSB0"\nstations = {0 = "y"}\n[driver.options.sensors.0]\nparameters = ["level", {metric = "battery", gain = 0.1}]\ncommand = "C"\n',
+    ],
+)  # fmt: skip
+def test_every_kind_of_driver_can_be_put_together_from_a_file(driver: str) -> None:
+    plan = parse(f"{HEAD}[[driver]]\n{driver}", FILE)
+    drivers.check(FILE, plan.drivers[0])
+
+
+def test_the_password_comes_from_a_file_that_only_its_owner_reads_or_from_the_environment(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "credential"
+    file.write_text("secret\n")
+    plan = parse(f'{HEAD}credential = "{file}"\n{LINES}', FILE)
+    file.chmod(0o644)
+    with pytest.raises(OperatorError, match="others may read the credential"):
+        credential(plan, {})
+    file.chmod(0o600)
+    assert credential(plan, {}) == ("gw-1", "secret")
+    relative = parse(f'{HEAD}credential = "credential"\n{LINES}', FILE)
+    assert credential(relative, {"CREDENTIALS_DIRECTORY": str(tmp_path)}) == ("gw-1", "secret")
+    none = parse(HEAD + LINES, FILE)
+    assert credential(none, {CREDENTIAL: "other"}) == ("gw-1", "other")
+    file.unlink()
+    with pytest.raises(OperatorError, match="cannot read the credential"):
+        credential(plan, dict(os.environ))
+
+
+def test_what_the_hub_has_sent_runs_until_a_person_changes_the_file(tmp_path: Path) -> None:
+    file, home = tmp_path / "gateway.toml", tmp_path / "home"
+    home.mkdir()
+    base = f'{HEAD}home = "{home}"\n{LINES}'
+    file.write_text(base)
+    assert trial.chosen(file).journal_mb == 1_024
+    trial.keep(home, base.replace(LINES, "journal_mb = 99\n" + LINES), file)
+    assert trial.chosen(file).journal_mb == 99
+    file.write_text(base.replace(LINES, "journal_mb = 77\n" + LINES))
+    assert trial.chosen(file).journal_mb == 77
+    write_durably(home / trial.REMOTE, b"nonsense")
+    assert trial.chosen(file).journal_mb == 77
+
+
+@pytest.mark.parametrize("change", [('"gw-1"', '"gw-2"'), ('"water"', '"fire"')])
+def test_from_afar_a_gateway_stays_the_one_that_it_is(tmp_path: Path, change: tuple[str, str]) -> None:
+    text = f'{HEAD}home = "{tmp_path}"\n{LINES}'
+    before = gateway.parse(text, FILE)
+    assert trial.allowed(text, before) == before
+    with pytest.raises(OperatorError, match="cannot be changed from afar"):
+        trial.allowed(text.replace(*change), before)
