@@ -140,6 +140,13 @@ class Schedule(Strict):
         return self
 
 
+class Thresholds(Strict):
+    """Where the limits come from: a table of levels, and of its windows one."""
+
+    table: Name
+    within_s: Positive | None = None
+
+
 class Limits(Strict):
     """The limits of a series, in the metric's unit, or as shares where the rule says `between`."""
 
@@ -183,6 +190,8 @@ class Rule(Limits):
     of: Of = "value"
     """What the limits are for: the value, or its anomaly score from 0 to 1."""
     applies_to: Selector
+    thresholds: Thresholds | None = None
+    """The table that above or below were taken from; what a rule writes itself stands in place of it."""
     unit: str | None = None
     """UCUM; a series in another unit is not judged."""
     datum: Name | None = None

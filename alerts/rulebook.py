@@ -13,7 +13,9 @@ import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from alerts.rule import Change, NoData, Own, Repeat, Rule, Schedule, Selector, Strict
+from alerts import table
+from alerts.rule import Change, NoData, Own, Repeat, Rule, Schedule, Selector, Strict, Thresholds
+from alerts.table import TableError
 
 SHIPPED = Path(__file__).parent / "rules"
 
@@ -23,6 +25,7 @@ FORMS: dict[str, type[Strict]] = {
     "fall": Change,
     "repeat": Repeat,
     "schedule": Schedule,
+    "thresholds": Thresholds,
 }
 """By field of a rule, the form of what is written there."""
 
@@ -105,7 +108,10 @@ def read(path: Path) -> AnyVersion:
         body = yaml.safe_load(text)
         if isinstance(body, dict) and "kind" in body:
             return NoDataVersion(NoData.model_validate(body), body, hashlib.sha256(text).hexdigest())
+        body, more = table.filled(body)
         rule = Rule.model_validate(body)
+    except TableError as error:
+        raise RuleError(f"{path}:{_line(tree, ('thresholds',))}: thresholds: {error}", error.hint) from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
@@ -121,7 +127,8 @@ def read(path: Path) -> AnyVersion:
         raise RuleError(
             "\n".join(faults), f"see docs/rules.md, and the rules in {SHIPPED}, for the form"
         ) from error
-    return Version(rule, body, hashlib.sha256(text).hexdigest())
+    # A changed table is a changed rule.
+    return Version(rule, body, hashlib.sha256(text + more).hexdigest())
 
 
 def read_limits(path: Path) -> Version:

@@ -1,7 +1,11 @@
 """The pool of connections, each with its limits set before anyone may use it."""
 
-from typing import Annotated, Any
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated, Any, TypeVar, cast
 
+import psycopg
 from fastapi import Depends, Request
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
@@ -64,3 +68,21 @@ def _pool(request: Request) -> Connections:
 
 
 Pool = Annotated[Connections, Depends(_pool)]
+
+
+T = TypeVar("T")
+PLAIN_TIMEOUT = "120s"
+_ASIDE = ThreadPoolExecutor(2, thread_name_prefix="aside")
+
+
+async def aside(pool: Connections, work: Callable[[psycopg.Connection[Any]], T]) -> T:
+    """Do work of the other parts, which know no asyncio, on a plain connection in a thread; two at once, in one transaction."""
+
+    def done() -> T:
+        with psycopg.connect(
+            cast("str", pool.conninfo), connect_timeout=5, application_name="cityhub-api-aside"
+        ) as connection:
+            connection.execute(f"set local statement_timeout = '{PLAIN_TIMEOUT}'")
+            return work(connection)
+
+    return await asyncio.get_running_loop().run_in_executor(_ASIDE, done)

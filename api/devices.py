@@ -7,12 +7,13 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 from pydantic import BaseModel
 
-from api.access import SignedIn
-from api.database import Pool
+from api.access import Caller, SignedIn
+from api.database import Connections, Pool
 from api.paging import Cursor, Limit, Page, cursor, cut, place
 from api.problems import Problem
 from api.series import Series, series_of
 from api.values import Instant, Key, Number
+from ingest.life import State
 
 router = APIRouter(tags=["devices"])
 
@@ -47,19 +48,33 @@ class Device(BaseModel):
     clock_offset_s: Number
     level: int
     last_at: Instant | None
+    state: State
+    maintainer: str | None
+    component: str | None
+    district: str | None
+    street: str | None
+    community: str | None
+    grid_cell: str | None
 
 
 class DeviceDetail(Device):
     """A device with its series."""
 
     retired_at: Instant | None
+    datum: str
+    given_lon: Number
+    given_lat: Number
+    vertical_datum: str | None
+    vertical_offset_m: Number
+    sensor_serial: str | None
+    addresses: list[str]
     series: list[Series]
 
 
 async def devices_of(
     connection: AsyncConnection[DictRow], reach: int | None, sought: dict[str, Any]
 ) -> list[DictRow]:
-    """Read the devices within reach; `sought` holds one, department, profile, zone, after, limit."""
+    """Read the devices within reach; `sought` holds one, department, profile, zone, state, after, limit."""
     found = await connection.execute(
         """
         with standing as (
@@ -69,11 +84,16 @@ async def devices_of(
                array(select z.key from device_zone dz join zone z on z.id = dz.zone_id
                      where dz.device_id = d.id order by z.key) as zones,
                c.key as counts_zone, d.recorded, d.clock_offset_s, d.retired_at,
+               d.state, m.key as maintainer, d.component, d.district, d.street, d.community, d.grid_cell,
+               d.datum, d.given_lon, d.given_lat, d.vertical_datum, d.vertical_offset_m, d.sensor_serial,
+               array(select scheme || ':' || address from device_address where device_id = d.id
+                     order by 1) as addresses,
                coalesce(standing.level, 0) as level,
                (select max(l.time) from series s join latest l on l.series_id = s.id
                 where s.device_id = d.id) as last_at
         from device d
         join department p on p.id = d.department_id
+        left join department m on m.id = d.maintainer_id
         left join device g on g.id = d.gateway_id
         left join zone c on c.id = d.zone_id
         left join standing on standing.device_id = d.id
@@ -81,6 +101,7 @@ async def devices_of(
           and (d.key = %(one)s or %(one)s::text is null and d.retired_at is null)
           and (%(department)s::text is null or p.key = %(department)s)
           and (%(profile)s::text is null or d.profile = %(profile)s)
+          and (%(state)s::text is null or d.state = %(state)s)
           and (%(zone)s::text is null or c.key = %(zone)s or exists (
                select from device_zone dz join zone z on z.id = dz.zone_id
                where dz.device_id = d.id and z.key = %(zone)s))
@@ -137,12 +158,13 @@ async def devices(
     department: Key | None = None,
     profile: Key | None = None,
     zone: Key | None = None,
+    state: State | None = None,
     limit: Limit = 100,
     start: Cursor = None,
 ) -> Page[Device]:
     """List devices in service; `zone` finds those that stand in it or count it."""
     (after,) = place(start, str)
-    sought = {"one": None, "department": department, "profile": profile, "zone": zone}
+    sought = {"one": None, "department": department, "profile": profile, "zone": zone, "state": state}
     async with pool.connection() as connection:
         found = await devices_of(connection, caller.reach, {**sought, "after": after, "limit": limit + 1})
     rows, last = cut(found, limit)
@@ -152,7 +174,12 @@ async def devices(
 @router.get("/api/v1/devices/{device}")
 async def device(device: Key, caller: SignedIn, pool: Pool) -> DeviceDetail:
     """Show one device with its series, retired or not."""
-    sought = dict.fromkeys(("department", "profile", "zone", "after"))
+    return await detail_of(pool, caller, device)
+
+
+async def detail_of(pool: Connections, caller: Caller, device: str) -> DeviceDetail:
+    """One device as its page shows it; raises Problem where there is none within reach."""
+    sought = dict.fromkeys(("department", "profile", "zone", "state", "after"))
     async with pool.connection() as connection:
         found = await devices_of(connection, caller.reach, {**sought, "one": device, "limit": 1})
         if not found:

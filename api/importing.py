@@ -66,4 +66,4 @@ def undo(
 
 def _faultless(plan: Plan) -> None:
     if plan.faults:
-        raise enrolment.EnrolmentError([str(fault) for fault in plan.faults])
+        raise enrolment.EnrolmentError(plan.sentences)

@@ -60,6 +60,19 @@ class Plan:
         return [fault for verdict in self.verdicts for fault in verdict.faults]
 
     @property
+    def sentences(self) -> list[str]:
+        """Every fault as a sentence, with its line, and the device where the line names one."""
+        return [
+            f"line {fault.row}: {verdict.key}: {fault.reason}; {fault.remedy}"
+            if verdict.key and fault.row
+            else f"{verdict.key}: {fault.reason}; {fault.remedy}"
+            if verdict.key
+            else str(fault)
+            for verdict in self.verdicts
+            for fault in verdict.faults
+        ]
+
+    @property
     def summary(self) -> dict[str, int]:
         """How many rows of each kind."""
         found = Counter(verdict.kind for verdict in self.verdicts)

@@ -75,7 +75,7 @@ def enrol(connection: psycopg.Connection, entries: Sequence[Entry]) -> tuple[int
         cursor.execute("select pg_advisory_xact_lock(%s)", (bulk.LOCK,))
         plan = bulk.plan(connection, Read(list(entries), fields_of(list(COLUMNS)) | more))
         if plan.faults:
-            raise EnrolmentError([str(fault) for fault in plan.faults])
+            raise EnrolmentError(plan.sentences)
         bulk.write(cursor, plan.after, plan.after.keys() - plan.before.keys())
     fresh = plan.summary["new"]
     return fresh, len(entries) - fresh

@@ -20,6 +20,7 @@ class Part(NamedTuple):
 
     device: Device | Refusal
     decoded: Decoded
+    history: bool
 
 
 class Foreign:
@@ -27,7 +28,6 @@ class Foreign:
 
     def __init__(self, registry: Registry, sources: Sequence[Source]) -> None:
         self._registry = registry
-        self.filters = [each for source in sources for each in source.filters]
         self._sources = [(_pattern(source.filters), source) for source in sources]
         self._discreet = [
             (_pattern(source.filters), source) for source in sources if isinstance(source, Discreet)
@@ -66,7 +66,7 @@ class Foreign:
                 self._speakers[message.topic] = device
             decoded = columns(source.scheme, each.samples)
             decoded.notes = each.notes
-            yield Part(device, decoded)
+            yield Part(device, decoded, each.late)
 
 
 def _pattern(filters: Sequence[str]) -> re.Pattern[str]:

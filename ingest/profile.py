@@ -11,6 +11,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from ingest.checks import Checks, Strict
+from ingest.ucum import is_unit
 
 SHIPPED = Path(__file__).parent / "profiles"
 IDENTIFIER = r"^[a-z0-9][a-z0-9-]{0,63}$"
@@ -33,7 +34,11 @@ class Metric(Strict):
     unit: str
     quantity: str
     interval_s: Annotated[float, Field(gt=0)]
+    resolution: Annotated[float, Field(gt=0)] | None = (
+        None  # the smallest step that the sensor tells, in the unit
+    )
     checks: Checks = Checks()
+    table: Key | None = None  # the table of levels that a standard or a practice gives for it (alerts/tables)
     forecast: bool = False  # look ahead for where it goes: levels, counts
 
 
@@ -103,6 +108,7 @@ class Profile(Strict):
 
     profile: Key
     name: str
+    version: Annotated[int, Field(ge=1)] = 1  # counted up with every change of what the file says
     metrics: dict[Key, Metric]
     derived: dict[Key, DerivedMetric] = Field(default_factory=dict)
     quota: Allowance | None = None
@@ -178,4 +184,10 @@ def read(path: Path) -> Loaded:
         raise ProfileError(
             f"{path}: {where}: {first['msg']}", f"see the profiles in {SHIPPED} for the form"
         ) from error
+    for name, metric in (profile.metrics | profile.derived).items():
+        if not is_unit(metric.unit):
+            raise ProfileError(
+                f"{path}: metrics.{name}.unit: {metric.unit!r:.40} is no unit of UCUM",
+                "write it like m, mm, m3/s, ug/m3, Cel, dB[SPL], {person}, 1",
+            )
     return Loaded(profile, body, hashlib.sha256(text).hexdigest())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +20,20 @@ from ingest.slots import Slots
 from ingest.sources.said import Source
 
 
+class Taken(NamedTuple):
+    """Rows with their slots; `history` where their source says that they are."""
+
+    rows: Rows
+    history: bool = False
+
+
 class Reader:
     """Reads messages one by one. Never raises for what a sender wrote."""
 
     def __init__(self, registry: Registry, slots: Slots, foreign: Foreign) -> None:
         self._registry, self._slots, self._foreign = registry, slots, foreign
 
-    def read(self, batch: Batch, message: Message) -> tuple[int, list[Rows]]:
+    def read(self, batch: Batch, message: Message) -> tuple[int, list[Taken]]:
         """Who sent a message (0: nobody knows), and its rows; what cannot be taken becomes dead letters."""
         topic = TOPIC.fullmatch(message.topic)
         source = None if topic else self._foreign.source(message.topic)
@@ -48,11 +55,11 @@ class Reader:
             return sender.id, []
         _note_progress(batch, sender, decoded.envelope)
         rows = self._rows(batch, message, sender, decoded)
-        return sender.id, [rows] if len(rows) else []
+        return sender.id, [Taken(rows)] if len(rows) else []
 
-    def _read_foreign(self, batch: Batch, message: Message, source: Source) -> tuple[int, list[Rows]]:
+    def _read_foreign(self, batch: Batch, message: Message, source: Source) -> tuple[int, list[Taken]]:
         """The same of a message on a topic that is not ours; it may speak of several devices."""
-        found: list[Rows] = []
+        found: list[Taken] = []
         sender = 0
         try:
             parts = list(self._foreign.read(source, message))
@@ -62,7 +69,7 @@ class Reader:
             bury(batch, message, sender or None, "malformed", str(error), 1)
             batch.ledger.count(sender, received=1, rejected=1)
             return sender, []
-        for device, decoded in parts:
+        for device, decoded, history in parts:
             if isinstance(device, Refusal):
                 count = len(decoded.rows) + len(decoded.notes)
                 if count:
@@ -71,7 +78,7 @@ class Reader:
                 continue
             sender = sender or device.id
             rows = self._rows(batch, message, device, decoded)
-            found += [rows] if len(rows) else []
+            found += [Taken(rows, history)] if len(rows) else []
         return sender, found
 
     def _rows(self, batch: Batch, message: Message, sender: Device, decoded: Decoded) -> Rows:

@@ -202,7 +202,7 @@ PUBLIC = {
 
 def test_every_route_but_the_public_ones_answers_401_without_credentials(city: City) -> None:
     app = build(city.database)
-    fill = {"{alarm}": "1", "{device}": "gauge-1", "{token}": "1"}
+    fill = {"{alarm}": "1", "{device}": "gauge-1", "{token}": "1", "{number}": "1"}
     asked = set()
     client = city.client()
     for route in iter_route_contexts(app.routes):
@@ -436,6 +436,20 @@ def test_a_device_in_full(city: City) -> None:
         "level": 4,
         "last_at": stamp(NOW),
         "retired_at": None,
+        "state": "commissioned",
+        "maintainer": None,
+        "component": None,
+        "district": None,
+        "street": None,
+        "community": None,
+        "grid_cell": None,
+        "datum": "WGS84",
+        "given_lon": None,
+        "given_lat": None,
+        "vertical_datum": None,
+        "vertical_offset_m": None,
+        "sensor_serial": None,
+        "addresses": [],
     }
 
 

@@ -236,7 +236,7 @@ def test_a_dry_run_says_new_changed_with_its_diff_same_and_fault_and_writes_noth
 
 def test_one_faulty_row_and_nothing_is_written(database: Private) -> None:
     with connected(database) as connection:
-        with pytest.raises(EnrolmentError, match="line 3: gateway: no gateway nowhere"):
+        with pytest.raises(EnrolmentError, match="line 3: b: no gateway nowhere"):
             take(
                 connection,
                 "id,name,department,profile,gateway\na,One,parks,gateway,\nb,Two,parks,gateway,nowhere\n",

@@ -49,7 +49,7 @@ def import_(
                     raise typer.Exit(1)
                 return
             if plan.faults:
-                raise EnrolmentError([str(fault) for fault in plan.faults])
+                raise EnrolmentError(plan.sentences)
         number, plan, placed = _take(connection, content, file)
     for note in plan.notes:
         out.print(f"Note: {note}")

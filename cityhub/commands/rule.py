@@ -11,7 +11,7 @@ import psycopg
 import typer
 from rich.console import Console
 
-from alerts import rulebook
+from alerts import rulebook, table
 from alerts.backtest import heard, judge
 from alerts.checks.threshold import KERNEL
 from alerts.propose import propose
@@ -145,6 +145,39 @@ def backtest(
             f"drawn   {picture}"
             + (f", the {MOST_PANELS} series with the most alarms" if len(drawn) > MOST_PANELS else "")
         )
+
+
+@app.command("tables")
+def tables_(
+    name: Annotated[str | None, typer.Argument(metavar="TABLE", help="Only this one.")] = None,
+) -> None:
+    """Show the tables of levels that rules may take their limits from (`thresholds: {table: NAME}`), with their sources."""
+    found = table.load()
+    if name is not None and name not in found:
+        raise OperatorError(f"no table {name}", f"there are {', '.join(found)}")
+    used: dict[str, list[str]] = {}
+    for one in profile.load():
+        for metric, measured in (one.profile.metrics | one.profile.derived).items():
+            if measured.table:
+                used.setdefault(measured.table, []).append(f"{one.profile.profile} {metric}")
+    for key, loaded in found.items():
+        if name not in (None, key):
+            continue
+        given = loaded.table
+        since = f", since {given.valid_from}" if given.valid_from else ""
+        out.print(f"{key}: {given.name}{since}", style="bold")
+        out.print(f"  source: {given.source.strip()}")
+        side = "from" if given.side == "above" else "down to"
+        for step in given.steps:
+            limit = step.mark or ("" if step.limit is None else f"{step.limit:g} {given.unit}")
+            within = f" within {step.within_s / 3600:g} h" if step.within_s else ""
+            out.print(
+                f"  {step.name:<24}{side if limit else ''} {limit}{within}  {step.words or step.zh}".rstrip()
+            )
+        for mark, meaning in given.marks.items():
+            out.print(f"  {mark} is the {meaning}")
+        if key in used:
+            out.print(f"  for {', '.join(used[key])}")
 
 
 @app.command()
