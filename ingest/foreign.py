@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ingest.decode import Decoded, columns
 from ingest.message import Message
 from ingest.registry import Device, Refusal, Registry
-from ingest.sources.said import Discreet, Source
+from ingest.sources.said import Discreet, InOrder, Source
 
 SPEAKERS_LIMIT = 200_000
 OURS_BELOW = "city/v1/"
@@ -60,9 +60,10 @@ class Foreign:
     def read(self, source: Source, message: Message) -> Iterator[Part]:
         """What a message says, device by device; raises Malformed."""
         said = source.read(message.topic, message.payload, message.arrived_us)
+        alone = len(said) == 1 and not isinstance(source, InOrder)
         for each in said:
             device = self._registry.addressed(source.scheme, each.address)
-            if isinstance(device, Device) and len(said) == 1 and len(self._speakers) < SPEAKERS_LIMIT:
+            if alone and isinstance(device, Device) and len(self._speakers) < SPEAKERS_LIMIT:
                 self._speakers[message.topic] = device
             decoded = columns(source.scheme, each.samples)
             decoded.notes = each.notes

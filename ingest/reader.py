@@ -73,22 +73,26 @@ class Reader:
             if isinstance(device, Refusal):
                 count = len(decoded.rows) + len(decoded.notes)
                 if count:
-                    bury(batch, message, None, device.reason, device.detail, count)
+                    # A platform tells of all it has, a hub knows some of it: one letter for each address, and a count.
+                    name = f"{source.scheme} {device.detail}".encode()
+                    bury(batch, message, None, device.reason, device.detail, count, name)
                     batch.ledger.count(0, received=count, rejected=count)
                 continue
             sender = sender or device.id
-            rows = self._rows(batch, message, device, decoded)
+            rows = self._rows(batch, message, device, decoded, platform=True)
             found += [Taken(rows, history)] if len(rows) else []
         return sender, found
 
-    def _rows(self, batch: Batch, message: Message, sender: Device, decoded: Decoded) -> Rows:
+    def _rows(
+        self, batch: Batch, message: Message, sender: Device, decoded: Decoded, *, platform: bool = False
+    ) -> Rows:
         """The rows of what was decoded with their slots; what has none becomes a dead letter."""
         slots, refusals = self._slots.take(sender, decoded.names, decoded.units)
         rows = decoded.rows
         places = rows["series"].copy()
         rows["series"] = slots[places]
         if refusals or decoded.notes:
-            self._refuse(batch, message, sender, decoded, places, refusals)
+            self._refuse(batch, message, sender, decoded, places, refusals, platform=platform)
             rows = rows[rows["series"] != NONE]
         if len(rows):
             # A lying clock must not break the archive: its span is cut to the calendar.
@@ -132,8 +136,13 @@ class Reader:
         decoded: Decoded,
         places: NDArray[Any],
         refusals: dict[int, Any],
+        *,
+        platform: bool,
     ) -> None:
-        """Bury the rows whose names mean nothing here, one letter for each reason."""
+        """Bury the rows whose names mean nothing here, one letter for each reason.
+
+        A platform sends such names with every message: there the letter stands for all that name the same.
+        """
         by_reason: dict[str, list[tuple[str, int]]] = {}
         for place, refusal in refusals.items():
             count = int((places == place).sum())
@@ -143,14 +152,9 @@ class Reader:
             by_reason["no-number"] = [(note, 1) for note in decoded.notes]
         for reason, found in by_reason.items():
             count = sum(number for _, number in found)
-            bury(
-                batch,
-                message,
-                sender.id,
-                reason,
-                "; ".join(dict.fromkeys(detail for detail, _ in found)),
-                count,
-            )
+            detail = "; ".join(dict.fromkeys(detail for detail, _ in found))
+            name = f"{sender.id} {detail}".encode() if platform else b""
+            bury(batch, message, sender.id, reason, detail, count, name)
             batch.ledger.count(sender.id, received=count, rejected=count)
 
 
