@@ -16,6 +16,7 @@ import typer
 
 from firmware_sim import papers, truth
 from firmware_sim import scenario as scenarios
+from firmware_sim.measure import measure
 from firmware_sim.options import each_address, pace, refuse
 from firmware_sim.run import Calendar, Stop, calendar
 from firmware_sim.run import run as run_scenario
@@ -59,6 +60,18 @@ def zones(scenario: Scenario, seed: Seed = 0) -> None:
     world = _loaded(scenario, seed).world
     features = world.zones() if world else []
     typer.echo(json.dumps({"type": "FeatureCollection", "features": features}, ensure_ascii=False))
+
+
+@app.command()
+def bench(
+    scenario: Annotated[
+        str, typer.Argument(help="Name of a scenario, or path of a YAML file.")
+    ] = "component-winter",
+    for_: Annotated[float, typer.Option("--for", metavar="SECONDS", help="Seconds of the story.")] = 86400,
+    seed: Seed = 0,
+) -> None:
+    """Say how fast a scenario is played: one JSON object. By default 10,000 devices for a day."""
+    typer.echo(json.dumps(measure(_loaded(scenario, seed), for_, seed)))
 
 
 @app.command()
