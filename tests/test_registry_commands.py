@@ -24,7 +24,9 @@ class Line:
 
     def __call__(self, *arguments: str, code: int = 0) -> str:
         """What a command prints; `code` 2 is an operator's mistake, said with its hint."""
-        ended = CliRunner().invoke(built("device"), ["device", *arguments], env={"COLUMNS": "200", **self._found})
+        ended = CliRunner().invoke(
+            built("device"), ["device", *arguments], env={"COLUMNS": "200", **self._found}
+        )
         if code == 2:
             assert getattr(ended.exception, "hint", ""), ended.exception
             return f"{ended.output}{ended.exception}"
