@@ -85,7 +85,7 @@ def test_good_rows_beside_poisoned_ones_are_stored_and_the_bad_ones_kept_with_a_
 def test_control_a_hub_that_drops_what_it_does_not_understand_is_caught(
     ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def shrug(*_: object) -> None:
+    def shrug(*_: object, **__: object) -> None:
         """Say nothing, keep nothing, count nothing."""
 
     monkeypatch.setattr(Reader, "_refuse", staticmethod(shrug))
