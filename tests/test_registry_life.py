@@ -132,6 +132,19 @@ def test_what_changes_twice_in_one_transaction_is_one_span(database: Private) ->
         assert set(names[1:]) == {"b"}
 
 
+def test_a_change_that_began_earlier_and_came_later_is_in_the_history_too(database: Private) -> None:
+    with connected(database) as early, connected(database) as late:
+        river(early)
+        with early.transaction():
+            now(early)
+            life.step(late, ["river-9"], "suspended", who="bo", because="overhaul")
+            life.swap(early, "river-9", "VEGA-2", who="ada", because="drifted")
+        spans = history.of(early, "river-9")
+        assert [span.who for span in spans] == ["cityhub", "bo", "ada"]
+        assert spans[2].against(spans[1]) == {"sensor_serial": (None, "VEGA-2")}
+        assert [span.valid_to for span in spans] == [spans[1].valid_from, spans[2].valid_from, None]
+
+
 def test_a_sensor_is_swapped_with_its_reason_and_the_series_stay(database: Private) -> None:
     with connected(database) as connection:
         river(connection)
