@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from cityhub.commands.options import Config, connect, settings
-from cityhub.placing import place_devices
+from api.placing import place_devices
 from cityhub.settings import OperatorError
 from geo.area import area_m2
 from geo.table import keep
