@@ -101,7 +101,7 @@ class Hub:
             self._listening.foreign,
             self._counters,
         )
-        self._health = Health(self._inbox, self._quotas, self._registry)
+        self._health = Health(self._inbox, self._quotas, self._registry, lambda: self._listening.shed)
         self._latest, self._marks = Latest(), Marks()
         self._store = store.Store(
             plan.database_url,
