@@ -45,7 +45,8 @@ class Source(BaseModel):
 class Carrier(BaseModel):
     """A message whose bytes, decoded again, hold the reading; the first 64 KiB of them, base64.
 
-    The payload is null where the message also speaks of devices that the caller may not see.
+    The payload is null where the message also speaks of devices that the caller may not see. Of a platform's message
+    the archive says that it brought readings of this device and time; it is not decoded again: `value` and `same` are null.
     """
 
     device: str
@@ -54,7 +55,7 @@ class Carrier(BaseModel):
     parser: str
     readings: int
     value: Number
-    same: bool
+    same: bool | None
     payload: str | None
     size: int
 
@@ -152,9 +153,9 @@ async def _carriers(
                 if left < 0 or len(carriers) == MOST_MESSAGES:
                     return carriers, False
                 said = await anyio.to_thread.run_sync(
-                    testify, row["payload"], _us(row["arrived_at"]), row["device"], series, at
+                    testify, row["topic"], row["payload"], _us(row["arrived_at"]), row["device"], series, at
                 )
-                if said.values:
+                if said.values or said.platform:
                     shown = caller.reach is None or await _within(connection, caller.reach, row, said)
                     carriers.append(_carrier(row, said, reading["carried_value"], shown=shown))
     return carriers, True
@@ -166,8 +167,8 @@ def _carrier(row: DictRow, said: Testimony, stored: float | None, *, shown: bool
     return Carrier(
         **{
             **row,
-            "value": (same or said.values)[0],
-            "same": bool(same),
+            "value": None if said.platform else (same or said.values)[0],
+            "same": None if said.platform else bool(same),
             "payload": base64.b64encode(payload[:SHOWN]).decode() if shown else None,
             "size": len(payload),
         }

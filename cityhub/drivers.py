@@ -142,8 +142,6 @@ def _arguments(plan: DriverPlan, made: Callable[..., Any]) -> dict[str, Any]:
     taken = inspect.signature(made).parameters
     hints = get_type_hints(made.__init__)
     arguments: dict[str, Any] = {}
-    if plan.kind == "sdi12":
-        return {"sensors": _sensors(plan, import_module(made.__module__))}
     if "stations" in taken:
         arguments["stations"] = dict(plan.stations)
     elif plan.stations:
@@ -161,30 +159,6 @@ def _arguments(plan: DriverPlan, made: Callable[..., Any]) -> dict[str, Any]:
         if each.default is inspect.Parameter.empty and name not in arguments:
             raise OperatorError(f"options.{name} is missing", f"wanted: {_wanted(hints.get(name, str))}")
     return arguments
-
-
-def _sensors(plan: DriverPlan, module: Any) -> list[Any]:
-    """SDI-12: what stands at each address of the line, and what it is asked; raises OperatorError."""
-    wanted = (
-        '{0 = {parameters = ["level", {metric = "battery", gain = 0.1}], command = "M", interval_s = 300}}'
-    )
-    tables = plan.options.get("sensors")
-    if not isinstance(tables, dict) or tables.keys() != plan.stations.keys() or len(plan.options) > 1:
-        raise OperatorError(
-            "options.sensors must say what each station of this line measures", f"wanted: {wanted}"
-        )
-    found = []
-    for address, table in tables.items():
-        try:
-            parameters = tuple(
-                module.Parameter(each) if isinstance(each, str) else module.Parameter(**each)
-                for each in table["parameters"]
-            )
-            rest = {key: value for key, value in table.items() if key != "parameters"}
-            found.append(module.Sensor(address, plan.stations[address], parameters, **rest))
-        except (TypeError, KeyError, ValueError) as error:
-            raise OperatorError(f"options.sensors.{address}: {error}", f"wanted: {wanted}") from error
-    return found
 
 
 def _fits(value: object, hint: Any) -> bool:

@@ -21,7 +21,7 @@ from alerts.days import Days
 from alerts.notifier import Notice, Notifier
 from alerts.rule import LEVEL_NAMES
 from cityhub.kernels import Kernels
-from cityhub.sources import SOURCES
+from cityhub.sources import Listening
 from cityhub.topics import AlarmTopics
 from edge.reading import Rows, now_us
 from ingest import checkpoint, held, posted, quota, report, store
@@ -30,7 +30,6 @@ from ingest.batch import Batch, Seen
 from ingest.clock import Clocks
 from ingest.counters import Counters
 from ingest.dirty import Marks
-from ingest.foreign import Foreign
 from ingest.health import Health
 from ingest.inbox import BATCH_MESSAGES, Inbox
 from ingest.keeper import Keeper
@@ -87,8 +86,8 @@ class Hub:
         self._counters = Counters()
         self._kernels = Kernels(self._registry, self._newest, rulebook.load(*plan.rule_folders), plan.days)
         self._session = Session(plan.database_url, stopping, REGISTRY_CHANNEL)
-        foreign = Foreign(self._registry, [SOURCES[name](self._registry) for name in plan.sources])
-        self._inbox = Inbox(plan.mqtt_url, plan.client_id, foreign.filters)
+        self._listening = Listening(plan.sources, self._registry)
+        self._inbox = Inbox(plan.mqtt_url, plan.client_id, self._listening.filters)
         self._alarms = Alarms(["log", "topic", *(["webhook"] if plan.webhook_url else [])])
         self._slots = Slots(self._registry, self._create)
         self._clocks, self._quotas = Clocks(), Quotas(plan.device_quota, plan.department_quota)
@@ -99,7 +98,7 @@ class Hub:
             self._newest,
             self._clocks,
             self._ask,
-            foreign,
+            self._listening.foreign,
             self._counters,
         )
         self._health = Health(self._inbox, self._quotas, self._registry)
@@ -150,6 +149,8 @@ class Hub:
             stack.callback(self._writer.close)
             self._inbox.start()
             stack.callback(self._inbox.close)
+            self._listening.start(self._plan.mqtt_url, self._plan.client_id, self._inbox)
+            stack.callback(self._listening.close)
             log.info("hub ready", series=len(self._registry.series), devices=len(self._registry.devices))
             try:
                 self._pass_batches()
@@ -174,6 +175,7 @@ class Hub:
             if now - beat_at >= BEAT_EVERY_S:
                 beat_at = now
                 self._inbox.watch()
+                self._listening.watch()
                 self._listen()
                 self._look_again()
                 self._beat()

@@ -61,7 +61,8 @@ class Settings:
     webhook_allow_private: bool = _setting(False, "allow a webhook inside a private network")
     time_zone: str = _setting("Asia/Shanghai", "the city's time zone (IANA name): its days are counted by it")
     sources: str = _setting(
-        "chirpstack", "platforms and cameras to listen to on topics of their own; empty: none"
+        "chirpstack frigate onvif sparkplug thingsboard",
+        "platforms and cameras to listen to on topics of their own; empty: none",
     )
     rules: str = _setting("", "folder of rules (*.yaml), added to the shipped ones")
     profiles: str = _setting("", "folder of profiles (*.yaml), added to the shipped ones")

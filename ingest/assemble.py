@@ -66,6 +66,7 @@ class Assembler:
         parts: list[Rows] = []
         sources: list[NDArray[np.intp]] = []
         senders: list[int] = []
+        past: list[int] = []  # the parts that their source calls history
         heap = quick.Heap()
         plain = self._plain(messages, known, verdict)
         for place, message in enumerate(messages):
@@ -83,14 +84,16 @@ class Assembler:
                     continue
             sender, heard = self._reader.read(batch, message)
             senders.append(sender)
-            for rows in heard:
+            for rows, history in heard:
                 heap.flush(parts, sources)
+                past += [len(parts)] if history else []
                 parts.append(rows)
                 sources.append(np.full(len(rows), place, np.intp))
         heap.flush(parts, sources)
         batch.ledger.add(np.array(senders, np.int32), messages=np.ones(len(senders), np.bool_))
         if parts:
-            self._judge.judge(batch, np.concatenate(parts), np.concatenate(sources))
+            old = np.repeat(np.isin(np.arange(len(parts)), past), [len(part) for part in parts])
+            self._judge.judge(batch, np.concatenate(parts), np.concatenate(sources), old)
         return batch
 
     def _known(self, messages: list[Message]) -> list[Device | None]:
@@ -121,6 +124,10 @@ class Assembler:
         sizes = np.array([len(message.payload) for message in batch.messages], np.int64)
         verdict = self._quotas.admit(senders, sizes, batch.arrived)
         beyond = verdict != PASS
+        # What a platform says of nobody in particular has its credential at the broker, and no quota of a device.
+        for place in np.flatnonzero(beyond & (senders == NOBODY)).tolist():
+            if self._foreign.source(batch.messages[place].topic) is not None:
+                verdict[place], beyond[place] = PASS, False
         if not beyond.any():
             return None
         batch.held += [(int(senders[p]), batch.messages[p]) for p in np.flatnonzero(verdict == HOLD)]

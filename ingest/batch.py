@@ -110,11 +110,18 @@ def flagged(rows: Rows) -> NDArray[np.bool_]:
 
 
 def bury(
-    batch: Batch, message: Message, device_id: int | None, reason: str, detail: str, readings: int
+    batch: Batch,
+    message: Message,
+    device_id: int | None,
+    reason: str,
+    detail: str,
+    readings: int,
+    name: bytes = b"",
 ) -> None:
-    """Add a dead letter."""
+    """Add a dead letter; with a `name` it stands for all that are named so."""
     # PostgreSQL's text holds no NUL, and one bad name must not cost the batch.
-    batch.dead.append(DeadLetter(message, device_id, reason, detail.replace("\0", "\ufffd")[:2000], readings))
+    said = detail.replace("\0", "\ufffd")[:2000]
+    batch.dead.append(DeadLetter(message, device_id, reason, said, readings, name=name))
 
 
 def bury_beyond_quota(batch: Batch, message: Message, device_id: int | None, count: int) -> None:

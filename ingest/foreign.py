@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ingest.decode import Decoded, columns
 from ingest.message import Message
 from ingest.registry import Device, Refusal, Registry
-from ingest.sources.said import Discreet, Source
+from ingest.sources.said import Discreet, InOrder, Source
 
 SPEAKERS_LIMIT = 200_000
 OURS_BELOW = "city/v1/"
@@ -20,6 +20,7 @@ class Part(NamedTuple):
 
     device: Device | Refusal
     decoded: Decoded
+    history: bool
 
 
 class Foreign:
@@ -27,7 +28,6 @@ class Foreign:
 
     def __init__(self, registry: Registry, sources: Sequence[Source]) -> None:
         self._registry = registry
-        self.filters = [each for source in sources for each in source.filters]
         self._sources = [(_pattern(source.filters), source) for source in sources]
         self._discreet = [
             (_pattern(source.filters), source) for source in sources if isinstance(source, Discreet)
@@ -60,13 +60,14 @@ class Foreign:
     def read(self, source: Source, message: Message) -> Iterator[Part]:
         """What a message says, device by device; raises Malformed."""
         said = source.read(message.topic, message.payload, message.arrived_us)
+        alone = len(said) == 1 and not isinstance(source, InOrder)
         for each in said:
             device = self._registry.addressed(source.scheme, each.address)
-            if isinstance(device, Device) and len(said) == 1 and len(self._speakers) < SPEAKERS_LIMIT:
+            if alone and isinstance(device, Device) and len(self._speakers) < SPEAKERS_LIMIT:
                 self._speakers[message.topic] = device
             decoded = columns(source.scheme, each.samples)
             decoded.notes = each.notes
-            yield Part(device, decoded)
+            yield Part(device, decoded, each.late)
 
 
 def _pattern(filters: Sequence[str]) -> re.Pattern[str]:

@@ -35,8 +35,11 @@ class Judge:
         self._registry, self._newest, self._clocks, self._ask = registry, newest, clocks, ask
         self._counters = counters
 
-    def judge(self, batch: Batch, rows: Rows, source: NDArray[Any]) -> None:
-        """Sort rows into new, duplicate, conflicting and impossible; add what is derived from the new ones."""
+    def judge(self, batch: Batch, rows: Rows, source: NDArray[Any], old: NDArray[np.bool_]) -> None:
+        """Sort rows into new, duplicate, conflicting and impossible; add what is derived from the new ones.
+
+        `source`: the message of each; `old`: their source calls them history, so that they are late whatever their time.
+        """
         device = self._registry.device_of[rows["series"]]
         recorded = self._registry.recorded[rows["series"]]
         arrived = batch.arrived[source]
@@ -60,9 +63,9 @@ class Judge:
         sound = ~(outside | infinite)
         if not sound.all():
             rows, source, device = rows[sound], source[sound], device[sound]
-            arrived, recorded = arrived[sound], recorded[sound]
+            arrived, recorded, old = arrived[sound], recorded[sound], old[sound]
         newer = self._newest.advance(rows["series"], rows["time"])
-        delayed = (rows["time"] < arrived - LATE_US) & ~recorded
+        delayed = ((rows["time"] < arrived - LATE_US) & ~recorded) | old
         late = ~newer | delayed
         if not newer.all():
             duplicate, conflict = self._known(rows, newer)

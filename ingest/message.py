@@ -13,8 +13,8 @@ TELEMETRY = "telemetry"
 TOPIC = re.compile(r"city/v1/([a-z0-9][a-z0-9-]{0,63})/([a-z0-9][a-z0-9-]{0,63})/([a-z]+)")
 
 
-OURS, POSTED = 0, -1
-"""The epochs of messages that no connection to the broker has brought: our own, and those that came over HTTP."""
+OURS, UNASKED = 0, -1
+"""The epochs of messages whose acknowledgement nobody awaits: our own, and those that came another way than the inbox's."""
 
 
 def digest_of(topic: str, said: bytes) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 
 from ingest.batch import Batch
-from ingest.message import POSTED, Message
+from ingest.message import UNASKED, Message
 
 MOST = 20_000
 """So many may wait; with more the hub must be away, and senders are told to come back."""
@@ -28,7 +28,7 @@ def oldest(connection: psycopg.Connection, most: int) -> tuple[list[int], list[M
         binary=True,
     ).fetchall()
     return [row[0] for row in rows], [
-        Message(topic, payload, 0, POSTED, arrived_us) for _, topic, payload, arrived_us in rows
+        Message(topic, payload, 0, UNASKED, arrived_us) for _, topic, payload, arrived_us in rows
     ]
 
 

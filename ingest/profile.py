@@ -72,7 +72,8 @@ class Allowance(Strict):
     burst: Annotated[float, Field(ge=1)]
 
 
-# What any device has, whatever its profile says: an edge agent's own health, and what the hub finds of a device.
+# What any device may have, whatever its profile says: an edge agent's own health, what its platform says of it, and
+# what the hub finds of it.
 EDGE_METRICS = {
     "edge-waiting": Metric(
         unit="1", quantity="batches in the edge journal, not yet committed", interval_s=60
@@ -96,6 +97,9 @@ EDGE_METRICS = {
     ),
     "edge-clock-offset": Metric(
         unit="s", quantity="what the gateway's clock is still to be corrected by", interval_s=60
+    ),
+    "online": Metric(
+        unit="1", quantity="whether its platform says that it is there (1) or not (0)", interval_s=86_400
     ),
 }
 HUB_METRICS = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +20,20 @@ from ingest.slots import Slots
 from ingest.sources.said import Source
 
 
+class Taken(NamedTuple):
+    """Rows with their slots; `history` where their source says that they are."""
+
+    rows: Rows
+    history: bool = False
+
+
 class Reader:
     """Reads messages one by one. Never raises for what a sender wrote."""
 
     def __init__(self, registry: Registry, slots: Slots, foreign: Foreign) -> None:
         self._registry, self._slots, self._foreign = registry, slots, foreign
 
-    def read(self, batch: Batch, message: Message) -> tuple[int, list[Rows]]:
+    def read(self, batch: Batch, message: Message) -> tuple[int, list[Taken]]:
         """Who sent a message (0: nobody knows), and its rows; what cannot be taken becomes dead letters."""
         topic = TOPIC.fullmatch(message.topic)
         source = None if topic else self._foreign.source(message.topic)
@@ -48,11 +55,11 @@ class Reader:
             return sender.id, []
         _note_progress(batch, sender, decoded.envelope)
         rows = self._rows(batch, message, sender, decoded)
-        return sender.id, [rows] if len(rows) else []
+        return sender.id, [Taken(rows)] if len(rows) else []
 
-    def _read_foreign(self, batch: Batch, message: Message, source: Source) -> tuple[int, list[Rows]]:
+    def _read_foreign(self, batch: Batch, message: Message, source: Source) -> tuple[int, list[Taken]]:
         """The same of a message on a topic that is not ours; it may speak of several devices."""
-        found: list[Rows] = []
+        found: list[Taken] = []
         sender = 0
         try:
             parts = list(self._foreign.read(source, message))
@@ -62,26 +69,30 @@ class Reader:
             bury(batch, message, sender or None, "malformed", str(error), 1)
             batch.ledger.count(sender, received=1, rejected=1)
             return sender, []
-        for device, decoded in parts:
+        for device, decoded, history in parts:
             if isinstance(device, Refusal):
                 count = len(decoded.rows) + len(decoded.notes)
                 if count:
-                    bury(batch, message, None, device.reason, device.detail, count)
+                    # A platform tells of all it has, a hub knows some of it: one letter for each address, and a count.
+                    name = f"{source.scheme} {device.detail}".encode()
+                    bury(batch, message, None, device.reason, device.detail, count, name)
                     batch.ledger.count(0, received=count, rejected=count)
                 continue
             sender = sender or device.id
-            rows = self._rows(batch, message, device, decoded)
-            found += [rows] if len(rows) else []
+            rows = self._rows(batch, message, device, decoded, platform=True)
+            found += [Taken(rows, history)] if len(rows) else []
         return sender, found
 
-    def _rows(self, batch: Batch, message: Message, sender: Device, decoded: Decoded) -> Rows:
+    def _rows(
+        self, batch: Batch, message: Message, sender: Device, decoded: Decoded, *, platform: bool = False
+    ) -> Rows:
         """The rows of what was decoded with their slots; what has none becomes a dead letter."""
         slots, refusals = self._slots.take(sender, decoded.names, decoded.units)
         rows = decoded.rows
         places = rows["series"].copy()
         rows["series"] = slots[places]
         if refusals or decoded.notes:
-            self._refuse(batch, message, sender, decoded, places, refusals)
+            self._refuse(batch, message, sender, decoded, places, refusals, platform=platform)
             rows = rows[rows["series"] != NONE]
         if len(rows):
             # A lying clock must not break the archive: its span is cut to the calendar.
@@ -125,8 +136,13 @@ class Reader:
         decoded: Decoded,
         places: NDArray[Any],
         refusals: dict[int, Any],
+        *,
+        platform: bool,
     ) -> None:
-        """Bury the rows whose names mean nothing here, one letter for each reason."""
+        """Bury the rows whose names mean nothing here, one letter for each reason.
+
+        A platform sends such names with every message: there the letter stands for all that name the same.
+        """
         by_reason: dict[str, list[tuple[str, int]]] = {}
         for place, refusal in refusals.items():
             count = int((places == place).sum())
@@ -136,14 +152,9 @@ class Reader:
             by_reason["no-number"] = [(note, 1) for note in decoded.notes]
         for reason, found in by_reason.items():
             count = sum(number for _, number in found)
-            bury(
-                batch,
-                message,
-                sender.id,
-                reason,
-                "; ".join(dict.fromkeys(detail for detail, _ in found)),
-                count,
-            )
+            detail = "; ".join(dict.fromkeys(detail for detail, _ in found))
+            name = f"{sender.id} {detail}".encode() if platform else b""
+            bury(batch, message, sender.id, reason, detail, count, name)
             batch.ledger.count(sender.id, received=count, rejected=count)
 
 

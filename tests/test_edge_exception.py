@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import pytest
 from hypothesis import given
@@ -22,10 +23,10 @@ class Kept:
         self.samples: list[Sample] = []
         self.full = False
 
-    def accept(self, samples: object) -> None:
+    def accept(self, samples: Iterable[Sample]) -> None:
         if self.full:
             raise JournalFull("no room")
-        self.samples += samples  # type: ignore[operator]
+        self.samples += samples
 
     @property
     def points(self) -> list[tuple[int, float]]:

@@ -70,6 +70,16 @@ def test_a_counter_is_a_retained_property() -> None:
     assert json.loads(made.payload)["Data"] == {"Count": 17}
 
 
+def test_a_scene_lists_everyone_in_view_and_no_more_than_a_camera_tracks() -> None:
+    made = cameras.onvif_scene("Gate/east", "profile_1", 3, NOW)
+    assert made.topic == "Gate/east/onvif-mj/VideoAnalytics/profile_1/people-counter"
+    [frame] = json.loads(made.payload)["Frame"]
+    assert [one["@ObjectId"] for one in frame["Object"]] == [1, 2, 3]
+    assert frame["@UtcTime"].endswith("Z")
+    assert len(json.loads(cameras.onvif_scene("x", "y", 999, NOW).payload)["Frame"][0]["Object"]) == 250
+    assert json.loads(cameras.onvif_scene("x", "y", 0, NOW).payload)["Frame"][0]["Object"] == []
+
+
 def test_frigate_tells_numbers_and_events() -> None:
     assert cameras.frigate_count("gate_west", "person", 12) == ("frigate/gate_west/person", b"12", False)
     event = json.loads(cameras.frigate_event("gate_west", "end", "1.5-abc", 1.5, 5.5, "plaza").payload)

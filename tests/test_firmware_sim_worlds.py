@@ -362,3 +362,9 @@ def test_a_fleet_at_fault_is_refused_with_its_place(text: str, words: str) -> No
         scenario.parse(text, "mine.yaml")
     assert words in str(caught.value) + caught.value.hint
     assert "mine.yaml" in str(caught.value)
+
+
+def test_the_bench_counts_what_a_run_prints() -> None:
+    printed = len(sim("run", "demo", "--print", "--for", "20", "--speed", "max").stdout.splitlines())
+    measured = json.loads(sim("bench", "demo", "--for", "20").stdout)
+    assert (measured["messages"], measured["devices"]) == (printed, 16)

@@ -87,14 +87,10 @@ def _tell(plan: Plan) -> None:
         out.print(f"Note: {note}")
     told = [verdict for verdict in plan.verdicts if verdict.kind != "same"]
     for verdict in told[:SHOWN]:
-        said = "; ".join(
-            [f"{name} {before} -> {after}" for name, (before, after) in verdict.diff.items()]
-            + [
-                f"{fault.column + ': ' if fault.column else ''}{fault.reason}; {fault.remedy}"
-                for fault in verdict.faults
-            ]
-        )
-        out.print(f"line {verdict.row}: {verdict.key} {verdict.kind}{': ' + said if said else ''}")
+        said = [f"{name} {before} -> {after}" for name, (before, after) in verdict.diff.items()]
+        said += [str(fault).split(": ", 1)[1] for fault in verdict.faults]  # the line is said already
+        key = f"{verdict.key} " if verdict.key else ""
+        out.print(f"line {verdict.row}: {key}{verdict.kind}{': ' if said else ''}{'; '.join(said)}")
     if len(told) > SHOWN:
         out.print(f"and {len(told) - SHOWN} rows more; --report FILE has them all")
     summary = plan.summary

@@ -229,8 +229,8 @@ class Sl651:
         func = frame.func
         if self._ending is None:
             return
-        asked = self._questions.confirms(frame.rtu, func)
-        if func in fn.REPORTED or func not in fn.FUNCTIONS or asked:
+        told = func in fn.REPORTED or func not in fn.FUNCTIONS
+        if told or self._questions.confirms(frame.rtu, func):
             ending = self._ending
             if frame.end == ETB and not frame.total:
                 ending = ACK  # more follows

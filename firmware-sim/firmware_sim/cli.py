@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,7 @@ import typer
 
 from firmware_sim import papers, truth
 from firmware_sim import scenario as scenarios
+from firmware_sim.measure import measure
 from firmware_sim.options import each_address, pace, refuse
 from firmware_sim.run import Calendar, Stop, calendar
 from firmware_sim.run import run as run_scenario
@@ -58,6 +60,18 @@ def zones(scenario: Scenario, seed: Seed = 0) -> None:
     world = _loaded(scenario, seed).world
     features = world.zones() if world else []
     typer.echo(json.dumps({"type": "FeatureCollection", "features": features}, ensure_ascii=False))
+
+
+@app.command()
+def bench(
+    scenario: Annotated[
+        str, typer.Argument(help="Name of a scenario, or path of a YAML file.")
+    ] = "component-winter",
+    for_: Annotated[float, typer.Option("--for", metavar="SECONDS", help="Seconds of the story.")] = 86400,
+    seed: Seed = 0,
+) -> None:
+    """Say how fast a scenario is played: one JSON object. By default 10,000 devices for a day."""
+    typer.echo(json.dumps(measure(_loaded(scenario, seed), for_, seed)))
 
 
 @app.command()
@@ -110,6 +124,14 @@ def run(  # noqa: PLR0917 - options of a command line
             metavar="X|max", help="Times faster than the clock; max: the last --for seconds, at once."
         ),
     ] = "1",
+    times: Annotated[
+        str,
+        typer.Option(
+            metavar="wall|story",
+            help="Whose times samples have: the clock's now, or the story's own, whose end is now.",
+            show_default="as the scenario says",
+        ),
+    ] = "",
     seed: Seed = 0,
     print_: Annotated[bool, typer.Option("--print", help="Write the lines to stdout instead.")] = False,  # noqa: FBT002 - an option
     truth_: Annotated[
@@ -128,6 +150,10 @@ def run(  # noqa: PLR0917 - options of a command line
     if not for_ > 0:
         refuse(f"--for is {for_:g}", "seconds above 0, as in --for 90")
     played = _loaded(scenario, seed, to or [], listen or [])
+    if times not in ("", "wall", "story"):
+        refuse(f"--times is {times!r}", "--times wall or --times story")
+    if times:
+        played = replace(played, story_time=times == "story")
     length = min(for_, played.length_s)
     if math.isinf(fast) and math.isinf(length):
         refuse("--speed max has no end without --for", "--speed max --for 3600")
@@ -141,11 +167,11 @@ def run(  # noqa: PLR0917 - options of a command line
     stop = Stop()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop.ask)
-    times = calendar(played, speed=fast, for_s=length)
+    clock = calendar(played, speed=fast, for_s=length)
     with ExitStack() as stack:
         file = stack.enter_context(truth_.open("w", encoding="utf-8")) if truth_ else None
         if file:
-            truth.write(played, times, length, file)
+            truth.write(played, clock, length, file)
             file.flush()
         # Where the story's time is not the wall clock's, nobody can set a station's clock by it.
         real_time = not played.story_time and not math.isinf(fast)
@@ -153,10 +179,10 @@ def run(  # noqa: PLR0917 - options of a command line
             town = Town(played, ways, seed, settable=real_time)
         except (OSError, ValueError) as error:
             refuse(str(error), "another port, or mqtt://HOST:1883")
-        _play(played, town, stop, times, seed, fast, length)
+        _play(played, town, stop, clock, seed, fast, length)
         for second, device in town.reboots if file else ():
             assert file is not None  # noqa: S101 - as above
-            truth.reboot(device, second, times, file)
+            truth.reboot(device, second, clock, file)
     _conclude(town)
 
 

@@ -46,7 +46,7 @@ class ChirpStackFeed:
 
 
 class OnvifFeed:
-    """An ONVIF camera: an occupancy counter and line counters, each a retained property."""
+    """An ONVIF camera: the scene with everyone in view, and line counters, which are retained properties."""
 
     keeps = False
 
@@ -55,13 +55,15 @@ class OnvifFeed:
         self._prefix = unit.address
 
     def told(self, values: Mapping[str, float], ts_ms: int) -> list[Message]:
-        """One property a counter."""
+        """One frame of the scene, one property a counter."""
         out = []
         for metric, value in values.items():
-            counter = "OccupancyCounter" if metric == "people" else "Counter"
-            rule = metric.removesuffix("-total")  # of a line: the direction that it counts
-            one = cameras.onvif_count(self._prefix, rule, int(value), ts_ms, counter=counter)
-            out.append(Message(one.topic, one.payload, 1, retain=True))
+            if metric == "people":
+                one = cameras.onvif_scene(self._prefix, "profile_1", int(value), ts_ms)
+            else:
+                rule = metric.removesuffix("-total")  # its direction
+                one = cameras.onvif_count(self._prefix, rule, int(value), ts_ms)
+            out.append(Message(one.topic, one.payload, 1, one.retain))
         return out
 
     def reboot(self) -> None:

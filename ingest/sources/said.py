@@ -36,6 +36,13 @@ class Source(Protocol):
 
 
 @runtime_checkable
+class InOrder(Protocol):
+    """A source whose messages mean nothing out of their order: none is set aside while others pass."""
+
+    in_order: bool
+
+
+@runtime_checkable
 class Discreet(Protocol):
     """A source whose messages hold more than may be stored: cameras that recognise faces and number plates."""
 

@@ -96,7 +96,7 @@ PLAIN = {
     4: Plain("velocity", 3, 3, "m/s", signed=True),
     5: Plain("gate-opening", 3, 2, "m"),
     6: Plain("power", 3, 0, "W", gain=1000.0),
-    8: Plain("energy-total", 4, 2, "kWh"),
+    8: Plain("energy-total", 4, 2, "kW.h"),
     9: Plain("water-temperature", 2, 1, "Cel", signed=True),
     12: Plain("evaporation", 3, 1, "mm"),
     15: Plain("pressure", 4, 2, "kPa"),

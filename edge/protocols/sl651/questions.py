@@ -42,7 +42,7 @@ class Questions:
 
     def waits(self, rtu: str) -> bool:
         """Whether there is something to ask this station."""
-        return any(each.rtu == rtu for each in self._waiting)
+        return bool(self._waiting) and any(each.rtu == rtu for each in self._waiting)
 
     def heard(self, rtu: str) -> None:
         """A station has spoken: that is its answer, as far as the line is concerned."""

@@ -80,6 +80,8 @@ class Lines:
         connects = 0
         for name in sorted(self._awake)[:2000]:
             line = self.lines[name]
+            if line.socket is not None and not line.up():
+                self._lost(line, now)
             if line.socket is None and connects < CONNECTS_AT_ONCE:
                 connects += self._connect(line, now)
             if line.ready:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
@@ -23,6 +23,11 @@ class Endpoint:
     profile: str
     dev_addr: str = "00189440"
     f_cnt: int = -1
+    info: dict[str, Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        # The same in every message of a device, so it is put together once.
+        self.info = _info(self)
 
     def topic(self, event: str) -> str:
         """Topic of an event."""
@@ -33,10 +38,23 @@ class Endpoint:
         self.f_cnt = -1
 
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"), check_circular=False)
+
+
+def _json(message: dict[str, Any]) -> bytes:
+    return _ENCODER.encode(message).encode()
+
+
 def _time(time_ms: int, chance: Random) -> str:
     # Nanoseconds, as the network server writes them.
     whole = datetime.fromtimestamp(time_ms // 1000, UTC)
     return f"{whole:%Y-%m-%dT%H:%M:%S}.{time_ms % 1000:03}{chance.randrange(10**6):06}+00:00"
+
+
+def _uuid(chance: Random) -> str:
+    """A random UUID, version 4."""
+    digits = f"{chance.getrandbits(128):032x}"
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{'89ab'[int(digits[16], 16) & 3]}{digits[17:20]}-{digits[20:]}"
 
 
 def _info(endpoint: Endpoint) -> dict[str, Any]:
@@ -69,9 +87,9 @@ def uplink(endpoint: Endpoint, values: dict[str, float], time_ms: int, chance: R
     """Event `up`: protobuf's JSON, so that what is 0 or false is not there at all."""
     endpoint.f_cnt += 1
     message: dict[str, Any] = {
-        "deduplicationId": str(uuid.UUID(int=chance.getrandbits(128), version=4)),
+        "deduplicationId": _uuid(chance),
         "time": _time(time_ms, chance),
-        "deviceInfo": _info(endpoint),
+        "deviceInfo": endpoint.info,
         "devAddr": endpoint.dev_addr,
         "adr": True,
         "dr": 5,
@@ -96,30 +114,29 @@ def uplink(endpoint: Endpoint, values: dict[str, float], time_ms: int, chance: R
             "modulation": {"lora": {"bandwidth": 125000, "spreadingFactor": 7, "codeRate": "CR_4_5"}},
         },
     }
-    return json.dumps(message, separators=(",", ":")).encode()
+    return _json(message)
 
 
 def join(endpoint: Endpoint, time_ms: int, chance: Random) -> bytes:
     """Event `join`: no measurement."""
-    return json.dumps(
+    return _json(
         {
-            "deduplicationId": str(uuid.UUID(int=chance.getrandbits(128), version=4)),
+            "deduplicationId": _uuid(chance),
             "time": _time(time_ms, chance),
-            "deviceInfo": _info(endpoint),
+            "deviceInfo": endpoint.info,
             "devAddr": endpoint.dev_addr,
-        },
-        separators=(",", ":"),
-    ).encode()
+        }
+    )
 
 
 def status(endpoint: Endpoint, battery: float, time_ms: int, chance: Random) -> bytes:
     """Event `status`: battery in per cent and margin; 0 is not written."""
     message: dict[str, Any] = {
-        "deduplicationId": str(uuid.UUID(int=chance.getrandbits(128), version=4)),
+        "deduplicationId": _uuid(chance),
         "time": _time(time_ms, chance),
-        "deviceInfo": _info(endpoint),
+        "deviceInfo": endpoint.info,
         "margin": 10,
     }
     if battery > 0:
         message["batteryLevel"] = round(battery, 2)
-    return json.dumps(message, separators=(",", ":")).encode()
+    return _json(message)

@@ -47,7 +47,7 @@ KINDS = {
     125: _one("concentration", "[ppm]", 2, 1),
     128: _one("power", "W", 2, 1),
     130: _one("distance", "m", 4, 1000),
-    131: _one("energy-total", "kWh", 4, 1000),
+    131: _one("energy-total", "kW.h", 4, 1000),
     132: _one("direction", "deg", 2, 1),
     142: _one("switch", "1", 1, 1),
 }

@@ -95,7 +95,7 @@ MODELS: Mapping[str, Mapping[Key, Channel]] = {
         (0x03, 0x74): Channel(2, "V", "voltage", _little("voltage", 10)),
         (0x04, 0x80): Channel(4, "W", "active power", _little("power")),
         (0x05, 0x81): Channel(1, "%", "power factor", _little("power-factor")),
-        (0x06, 0x83): Channel(4, "kWh", "energy since installation", _little("energy-total", 1000)),
+        (0x06, 0x83): Channel(4, "kW.h", "energy since installation", _little("energy-total", 1000)),
         (0x07, 0xC9): Channel(2, "A", "current", _little("current", 1000)),
         (0x08, 0x31): Channel(2, "1", "switches that changed, and that are on", _lamp),
     },

@@ -15,7 +15,7 @@ import structlog
 from edge.link import Address, Client, Unreachable, dial_as, dialect
 from edge.reading import now_us
 from ingest.intake import Intake
-from ingest.message import Message
+from ingest.message import UNASKED, Message
 from ingest.sources.sparkplug.messages import Payload
 from ingest.sources.sparkplug.source import NAMESPACE, STATE, Sparkplug
 from ingest.sources.sparkplug.values import BOOLEAN
@@ -27,8 +27,6 @@ IN_FLIGHT = 1_000
 AWAY_S = 60.0  # paho connects again by itself; where its thread has died it never will
 CLOSE_S = 5.0
 WAITING_LIMIT = 20_000  # messages in the inbox: nothing holds back a sender of QoS 0, so more are shed
-FOREIGN = -1
-"""The epoch of messages that no acknowledgement awaits, and that are not the hub's own."""
 
 
 class Connection(Intake):
@@ -177,7 +175,7 @@ class Host:
         if self._waiting() >= WAITING_LIMIT:
             self.shed += 1  # its edge node's next message shows the gap
             return
-        self._offer(Message(name, payload, 0, FOREIGN, now_us()))
+        self._offer(Message(name, payload, 0, UNASKED, now_us()))
 
 
 def state(*, online: bool, time_ms: int) -> bytes:

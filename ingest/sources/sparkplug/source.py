@@ -48,6 +48,7 @@ class Sparkplug:
     """
 
     scheme = "sparkplug"
+    in_order = True
     # Not spBv1.0/#: commands, ours among them, and other hosts' STATE would come as well.
     filters: tuple[str, ...] = (
         *(f"{NAMESPACE}/+/{kind}/+" for kind in NODE_KINDS),
