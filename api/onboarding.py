@@ -189,7 +189,12 @@ def _invitation(request: Request, token: Token, profile: str | None = None) -> I
     # Drawn here and sent in the body: a picture with an address of its own would carry the token in a URL.
     drawn = segno.make(said, error="m", micro=False).svg_data_uri(border=4, light="#fff")
     return Invitation(
-        device=token.device, profile=profile, token=token.secret, expires_at=token.expires_at, link=said, qr=drawn
+        device=token.device,
+        profile=profile,
+        token=token.secret,
+        expires_at=token.expires_at,
+        link=said,
+        qr=drawn,
     )
 
 

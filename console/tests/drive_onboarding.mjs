@@ -39,7 +39,8 @@ async function look(page, name) {
     const texts = [...document.querySelectorAll(".connect :is(p, span, b, h2, h3, label, button, summary)")]
       .filter((one) => !one.closest("[lang=en], code, option, .which, .waiting-list"))
       .flatMap((one) => [...one.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE).map((node) => node.textContent));
-    return texts.filter((text) => /[a-z]{2,} [a-z]{2,}/.test(text) && !/cityhub/.test(text));
+    // Commands are English everywhere, and so are the names of profiles, which are data.
+    return texts.filter((text) => /[a-z]{2,} [a-z]{2,}/.test(text.replace("River gauge", "")) && !/cityhub/.test(text));
   });
   if (!CONSOLE_SHOTS) return;
   for (const [screen, size] of [["phone", PHONE], ["desk", DESK]]) {
@@ -103,9 +104,16 @@ async function walk(context) {
   await page.waitForTimeout(1500);
   found.left = [left, await textOf(page, ".left")];
   found.qr = await page.locator(".qr").getAttribute("src");
+  found.link = link;
   const token = link.split("#")[1];
   found.leaked = await page.evaluate((secret) => [location.href, JSON.stringify({ ...sessionStorage }), JSON.stringify({ ...localStorage })].filter((text) => text.includes(secret)), token);
-  found.stateBefore = await textOf(page, ".advice");
+  const scanner = await context.newPage();
+  listen(scanner);
+  await scanner.goto(link);
+  await scanner.locator(".enrol-link code").waitFor();
+  found.scanned = await textOf(scanner, ".enrol-link code");
+  if (CONSOLE_SHOTS) await scanner.screenshot({ path: `${CONSOLE_SHOTS}/4-scanned-phone.png` });
+  await scanner.close();
   await look(page, "4-token");
   await tell("invited", { link });
   await state(page, "enrolled");
@@ -119,7 +127,7 @@ async function walk(context) {
 
   await tell("refused");
   await state(page, "reading");
-  await until(page, "the battery's reading", () => document.querySelector("[data-metric=battery]") !== null);
+  await until(page, "the newest reading", () => document.querySelector("[data-metric=level] .value")?.textContent === "1.5 m");
   found.readings = await page.evaluate(() => Object.fromEntries([...document.querySelectorAll("[data-metric]")].map((row) => [row.dataset.metric, [row.dataset.flag, row.innerText]])));
   await page.locator("[data-line=photo]").waitFor();
   found.before = await page.evaluate(() => Object.fromEntries([...document.querySelectorAll("[data-line]")].map((row) => [row.dataset.line, row.dataset.verdict])));
@@ -167,7 +175,23 @@ async function walk(context) {
   await page.locator(".waiting-list a").first().click();
   await page.locator(".token .primary").waitFor();
   await look(page, "12-english-device");
+
+  // An id that is taken leads to its device; one behind a gateway gets no token, for the gateway speaks for it.
+  await page.locator(".connect-head a").click();
+  await page.locator(".new-device select").first().selectOption("river-gauge");
+  await box.nth(1).fill("Gauge-6");
+  await page.locator("button[type=submit]").click();
+  await page.locator(".outcome a").waitFor();
+  found.taken = [await textOf(page, ".outcome p"), await page.locator(".outcome a").getAttribute("href")];
+  await box.nth(1).fill("gauge-8");
+  await box.nth(3).fill("gateway-01");
+  await page.locator("button[type=submit]").click();
+  await page.locator(".connect-device .advice").waitFor();
+  found.behind = await until(page, "the gateway named", () => [...document.querySelectorAll(".connect-device .panel p")].map((one) => one.textContent).find((text) => text.includes("speaks for it")));
+  found.behindToken = await page.locator(".qr, .token").count();
+  await look(page, "13-behind");
   delete found.latin["11-english"];
+  delete found.latin["13-behind"];
   delete found.latin["12-english-device"];
 
   // The desk keeps its strip of levels while somebody connects.

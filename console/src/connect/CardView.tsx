@@ -11,13 +11,19 @@ export function VerdictMark({ verdict }: { verdict: Verdict }) {
   return <svg class={`verdict ${verdict}`} viewBox="0 0 24 24" aria-hidden="true"><path d={SHAPES[verdict]} /></svg>;
 }
 
+/** What needs a hand comes first, the rest keeps the hub's order. */
+function worstFirst(lines: CardLine[]): CardLine[] {
+  const order: Verdict[] = ["fail", "attention", "ok"];
+  return [...lines].sort((a, b) => order.indexOf(a.verdict) - order.indexOf(b.verdict));
+}
+
 export function CardView({ card, old }: { card: Card; old: boolean }) {
   const { said } = useConnectWords();
   return (
     <div class={old ? "card-lines stale" : "card-lines"} data-verdict={card.verdict}>
       <p class={`whole ${card.verdict}`} role="status"><VerdictMark verdict={card.verdict} /><b>{said.card.whole[card.verdict]}</b></p>
       <p class="note">{said.card.span(minuteText(Date.parse(card.begins_at)), minuteText(Date.parse(card.ends_at)))}</p>
-      <ul>{card.lines.map((line) => <Line key={line.what} line={line} />)}</ul>
+      <ul>{worstFirst(card.lines).map((line) => <Line key={line.what} line={line} />)}</ul>
     </div>
   );
 }

@@ -31,7 +31,8 @@ export function Connect({ device }: { device: string | null }) {
         {device !== null && <a class="button" href="#connect">{said.other}</a>}
       </header>
       {device === null ? (
-        <div class="connect-columns">
+        <div class="connect-columns first">
+          <Waiting />
           <NewDevice
             session={session}
             made={(fresh) => {
@@ -39,7 +40,6 @@ export function Connect({ device }: { device: string | null }) {
               go({ page: "connect", device: fresh.device });
             }}
           />
-          <Waiting />
         </div>
       ) : (
         <DevicePage key={device} device={device} session={session} invitation={invitation?.device === device ? invitation : null} setInvitation={setInvitation} />

@@ -64,7 +64,7 @@ export function DevicePage({ device, session, invitation, setInvitation }: Devic
         </div>
         <div class="column">
           <section class="panel card-panel" aria-labelledby="card-title">
-            <h3 id="card-title">{said.card.title}</h3>
+            <h3 id="card-title">{signed === null ? said.card.title : said.card.now}</h3>
             {!came && !accepted && <p class="note">{said.card.before}</p>}
             <PhotoTaker device={device} kept={measured.value?.now.photo ?? null} sent={() => setSent((n) => n + 1)} />
             <div class="compare">

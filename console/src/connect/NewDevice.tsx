@@ -45,6 +45,7 @@ export function NewDevice({ session, made }: { session: Session; made(fresh: Inv
   const faults = faultsOf(draft);
   const fault = (name: Fault) => (tried && faults.has(name) ? said.form.faults[name] : undefined);
   const departments = session.department === null ? (lists.value?.departments ?? []) : [{ id: session.department, name: session.department }];
+  const kindNamed = (id: string) => lists.value?.profiles.find((one) => one.id === id)?.body.name ?? id;
   const named = lists.value?.departments.find(({ id }) => id === draft.department)?.name;
 
   async function submit(event: Event): Promise<void> {
@@ -89,7 +90,7 @@ export function NewDevice({ session, made }: { session: Session; made(fresh: Inv
       )}
       <p class="said" role="status">
         {scanFailed && `${said.form.scanFailed} `}
-        {label === "looking" ? said.form.looking : label === "unknown" ? said.form.noLabel : label === "none" ? "" : said.form.labelled(label.profile, label.serial)}
+        {label === "looking" ? said.form.looking : label === "unknown" ? said.form.noLabel : label === "none" ? "" : said.form.labelled(kindNamed(label.profile), label.serial)}
       </p>
       {label === "looking" && lists.error !== undefined && <button type="button" onClick={lookAgain}>{said.tryAgain}</button>}
       <Field label={said.form.profile} fault={fault("profile")}>
@@ -114,17 +115,18 @@ export function NewDevice({ session, made }: { session: Session; made(fresh: Inv
           </select>
         ) : <output id={id}>{named && named !== session.department ? `${named} (${session.department})` : session.department}</output>}
       </Field>
-      <Field label={said.form.gateway}>
-        {(id) => (
-          <select id={id} value={draft.gateway} onChange={(event) => set({ gateway: event.currentTarget.value })}>
-            <option value="">{said.form.noGateway}</option>
-            {options(draft.gateway, lists.value?.gateways.filter((one) => !draft.department || one.department === draft.department).map((one) => ({ id: one.id, name: one.name ?? one.id })))}
-          </select>
+      <Field label={said.form.gateway} hint={said.form.noGateway}>
+        {(id, about) => (
+          <>
+            {/* Typed too: a gateway may be another department's, which this account does not see. */}
+            <input id={id} list={`${id}-list`} aria-describedby={about} value={draft.gateway} maxLength={64} autocapitalize="none" autocomplete="off" spellcheck={false} onInput={(event) => set({ gateway: event.currentTarget.value.trim().toLowerCase() })} />
+            <datalist id={`${id}-list`}>{lists.value?.gateways.map((one) => <option key={one.id} value={one.id}>{one.name}</option>)}</datalist>
+          </>
         )}
       </Field>
       <PlaceFields draft={draft} set={set} fault={fault("place")} />
       <div class="outcome" role="alert">
-        {trouble instanceof Unreachable && <p>{said.form.unsure}</p>}
+        {trouble instanceof Unreachable && <p>{navigator.onLine ? said.form.unsure : said.form.offline}</p>}
         {trouble !== undefined && !(trouble instanceof Unreachable) && <p>{isKnown(trouble) ? said.form.known(draft.id) : sentence(trouble, words)}</p>}
         {isKnown(trouble) && <a class="button" href={`#connect/${draft.id}`}>{said.form.openIt(draft.id)}</a>}
       </div>

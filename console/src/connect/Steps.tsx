@@ -6,8 +6,6 @@ import type { Onboarding } from "./contract";
 import { chinese } from "./told";
 import { useConnectWords } from "./words";
 
-const SHAPES = { done: "M5 13l5 5L20 7", next: "M12 7v6M12 17v.1", later: "" };
-
 export function Steps({ progress }: { progress: Onboarding }) {
   const { words } = useWords();
   const { said, lang } = useConnectWords();
@@ -25,7 +23,7 @@ export function Steps({ progress }: { progress: Onboarding }) {
           const state = done ? "done" : place === next ? "next" : "later";
           return (
             <li key={name} class={`step ${state}`} data-step={name} data-done={done} aria-current={state === "next" ? "step" : undefined}>
-              <svg viewBox="0 0 24 24" aria-hidden="true"><circle cx="12" cy="12" r="11" /><path d={SHAPES[state]} /></svg>
+              <svg viewBox="0 0 24 24" aria-hidden="true"><circle cx="12" cy="12" r="11" />{done ? <path d="M6 13l4 4L18 8" /> : <text x="12" y="12.5" text-anchor="middle" dominant-baseline="central">{place + 1}</text>}</svg>
               <span class="step-name">{said.steps.names[name]}</span>
               <span class="step-time">{at === null ? <span class="for-ears">{said.steps[state]}</span> : <><span class="for-ears">{said.steps.done} </span><time dateTime={at}>{time(at)}</time></>}</span>
             </li>

@@ -8,7 +8,8 @@ import { usePolled } from "./poll";
 import { useConnectWords } from "./words";
 
 const EVERY_MS = 15_000;
-const AT_FIRST = 6;
+const AT_FIRST = 3;
+const MORE = 20;
 
 export function Waiting() {
   const { said, lang } = useConnectWords();
@@ -39,7 +40,7 @@ export function Waiting() {
           </li>
         ))}
       </ul>
-      {found.length > most && <button type="button" onClick={() => setMost(most + 4 * AT_FIRST)}>{said.waiting.more(Math.min(found.length - most, 4 * AT_FIRST))}</button>}
+      {found.length > most && <button type="button" onClick={() => setMost(most + MORE)}>{said.waiting.more(Math.min(found.length - most, MORE))}</button>}
     </section>
   );
 }

@@ -48,7 +48,7 @@ export const en = {
     nameHint: "As people here call the place.",
     department: "Department",
     gateway: "Through which gateway",
-    noGateway: "none, it connects by itself",
+    noGateway: "The gateway’s id; empty: the device connects by itself.",
     place: "Place",
     here: "Where I stand",
     finding: "Finding it…",
@@ -68,6 +68,7 @@ export const en = {
     } as Record<Fault, string>,
     known: (id: string) => `${id} is registered already.`,
     openIt: (id: string) => `Open ${id}`,
+    offline: "Not sent: this phone has no network. Your entries are kept; try again.",
     unsure: "No answer came, so it may or may not have been registered. Your entries are kept; try again.",
   },
 
@@ -80,7 +81,7 @@ export const en = {
 
   steps: {
     title: "How far it is",
-    names: { created: "Registered", enrolled: "Credential", connected: "Heard", reading: "Reading", accepted: "Accepted" } as Record<StepName, string>,
+    names: { created: "Created", enrolled: "Enrolled", connected: "Heard", reading: "Reading", accepted: "Accepted" } as Record<StepName, string>,
     done: "done",
     next: "waiting for this",
     later: "not yet",
@@ -141,6 +142,7 @@ export const en = {
 
   card: {
     title: "Acceptance card",
+    now: "Measured now",
     before: "It can be measured when the first reading has come.",
     measuring: "Measuring…",
     verdicts: { ok: "OK", attention: "Attention", fail: "Fails" } as Record<Verdict, string>,

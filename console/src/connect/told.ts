@@ -49,7 +49,7 @@ function patterns(metric: Metric): [RegExp, Said][] {
     [/^Take a picture of the mounted device\.$/, () => "请拍一张安装好的设备。"],
     // What to do next.
     [/^It is retired: nothing of it is taken\.$/, () => "设备已报废：不接收其数据。"],
-    [/^It is heard, and refused: ([a-z-]+), (.*)$/, (_reason, detail) => `能听到它，但拒收：${detail}`],
+    [/^It is heard, and refused: .*$/, () => "能听到它，但拒收：原因与处置见“被拒收”。"],
     [/^Its readings come through (\S+): configure it there\.$/, (gateway) => `读数经 ${gateway} 上来：请在网关上配置它。`],
     [/^Use the token on the device\.$/, () => "在设备上使用令牌。"],
     [/^Ask for a token and use it on the device\.$/, () => "生成令牌，并在设备上使用。"],

@@ -43,7 +43,7 @@ export const zh: ConnectWords = {
     nameHint: "当地人怎么称呼这个地点。",
     department: "所属部门",
     gateway: "经由网关",
-    noGateway: "无，设备自行连接",
+    noGateway: "填网关编号；留空表示设备自行连接。",
     place: "位置",
     here: "取我所在位置",
     finding: "正在定位…",
@@ -63,6 +63,7 @@ export const zh: ConnectWords = {
     },
     known: (id) => `${id} 已登记过。`,
     openIt: (id) => `打开 ${id}`,
+    offline: "未发出：手机没有网络。填写的内容已保留，请重试。",
     unsure: "没有收到应答，不知是否已登记。填写的内容已保留，请重试。",
   },
 
@@ -75,7 +76,7 @@ export const zh: ConnectWords = {
 
   steps: {
     title: "进度",
-    names: { created: "已登记", enrolled: "已领凭证", connected: "已连接", reading: "有读数", accepted: "已验收" },
+    names: { created: "登记", enrolled: "领凭证", connected: "连接", reading: "读数", accepted: "验收" },
     done: "完成",
     next: "等待此步",
     later: "未到",
@@ -136,6 +137,7 @@ export const zh: ConnectWords = {
 
   card: {
     title: "验收单",
+    now: "此刻核对结果",
     before: "收到首个读数后即可核对。",
     measuring: "正在核对…",
     verdicts: { ok: "合格", attention: "注意", fail: "不合格" },

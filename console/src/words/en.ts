@@ -134,6 +134,12 @@ export const en = {
     disconnected: "not connected",
   },
   tabs: { alarms: "Alarms", map: "Map", connect: "Connect", more: "State" },
+  enrolLink: {
+    title: "This code is for a device",
+    how: "It gives a device its credential, once and within ten minutes. Scan it with the device, or run this on the device’s computer:",
+    secret: "Whoever has this link can become the device. Close this page when it is done.",
+    home: "To the console",
+  },
   connect: { go: "Connect a device", back: "Back to the desk", loading: "Loading the page…", failed: "The page could not be loaded. Check the network.", again: "Try again" },
   troubles: {
     title: "Something did not work",

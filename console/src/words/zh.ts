@@ -139,6 +139,12 @@ export const zh: Words = {
     disconnected: "未连接",
   },
   tabs: { alarms: "告警", map: "地图", connect: "接入", more: "状态" },
+  enrolLink: {
+    title: "此码供设备使用",
+    how: "它让设备领取凭证，只能用一次，十分钟内有效。请用设备扫描，或在设备的计算机上运行：",
+    secret: "得到此链接者即可冒充该设备。用完请关闭本页。",
+    home: "前往值守台",
+  },
   connect: { go: "接入设备", back: "返回值守台", loading: "正在读取页面…", failed: "页面读取失败，请检查网络。", again: "重试" },
   troubles: {
     title: "有操作未成功",
