@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import psycopg
 
-
 from ingest.profile import IDENTIFIER, Profile
 from ingest.vertical import apart, is_height
 
