@@ -13,12 +13,11 @@ import numpy as np
 import shapely
 from shapely import MultiPolygon, Polygon
 
-from geo.area import ECCENTRICITY, SEMI_MAJOR_M
+from geo.plane import metres_per_degree
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import ArrayLike, NDArray
     from shapely.geometry.base import BaseGeometry
 
 MAX_M = 100_000.0
@@ -33,14 +32,6 @@ class DrawError(ValueError):
     def __init__(self, sentence: str, hint: str) -> None:
         super().__init__(sentence)
         self.hint = hint
-
-
-def metres_per_degree(lat: ArrayLike) -> NDArray[np.float64]:
-    """Length of a degree on the WGS 84 ellipsoid: of longitude and of latitude, metres, (2, ...) for latitudes (...)."""
-    radians = np.radians(np.asarray(lat, np.float64))
-    curved = 1 - (ECCENTRICITY * np.sin(radians)) ** 2
-    across = np.radians(SEMI_MAJOR_M / np.sqrt(curved))
-    return np.stack((across * np.cos(radians), across * (1 - ECCENTRICITY**2) / curved))
 
 
 def buffer(geometry: BaseGeometry, metres: float) -> Polygon | MultiPolygon:

@@ -17,8 +17,9 @@ from shapely import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
 from geo.area import area_m2
-from geo.buffer import DrawError, metres_per_degree
+from geo.buffer import DrawError
 from geo.corners import fewer
+from geo.plane import metres_per_degree
 
 FEWEST = 4
 """Corners that always suffice: the smallest rectangle around everything."""
@@ -60,7 +61,7 @@ def grown(area: Polygon | MultiPolygon, corners: int, decimals: int = 6) -> Grow
     if _corners(area) <= corners and shapely.equals_exact(area, _rounded(area, decimals), 0.0):
         return Grown(area, _corners(area), 0.0)
     west, south, _, north = area.bounds
-    origin, scale = np.array((west, south)), metres_per_degree((south + north) / 2)
+    origin, scale = np.array((west, south)), np.array(metres_per_degree((south + north) / 2))
     plane = shapely.transform(area, lambda place: (place - origin) * scale)
     # Rounding moves a corner by half a digit each way.
     margin = 2 * 10.0**-decimals * float(scale.max())

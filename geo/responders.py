@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import shapely
 
-from geo.buffer import metres_per_degree
 from geo.locate import Locator
+from geo.plane import metres_per_degree
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

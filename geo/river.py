@@ -9,7 +9,7 @@ import numpy as np
 import shapely
 from shapely import LineString, MultiLineString
 
-from geo.buffer import metres_per_degree
+from geo.plane import metres_per_degree
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -168,8 +168,7 @@ class Rivers:
 
     def _snapped(self, lon: float, lat: float, snap_m: float) -> tuple[int, float, float]:
         """The nearest line, how far along it, and how far away the place is, metres."""
-        scale = metres_per_degree(lat)
-        aside = snap_m / scale.min()
+        aside = snap_m / min(metres_per_degree(lat))
         near = self._tree.query(shapely.box(lon - aside, lat - aside, lon + aside, lat + aside))
         best: tuple[float, int, float] = (np.inf, -1, 0.0)
         for line in np.sort(near).tolist():

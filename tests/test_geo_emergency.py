@@ -14,9 +14,10 @@ from shapely import LineString, MultiPolygon, Point, Polygon, box
 from shapely.geometry import shape
 
 from geo.area import area_m2
-from geo.buffer import DrawError, buffer, cordon, evacuation, metres_per_degree
+from geo.buffer import DrawError, buffer, cordon, evacuation
 from geo.circle import _arrive
 from geo.grown import FEWEST, grown
+from geo.plane import metres_per_degree
 from geo.responders import Sight, nearest
 from geo.river import RiverError, Rivers
 
