@@ -164,6 +164,17 @@ def test_clocks_apart_by_minutes_are_told_and_a_slow_line_is_not_a_wrong_clock()
         clocks(camera, time_us[:1], time_us, 5, 5.0)
 
 
+def test_a_camera_whose_clock_is_apart_is_left_out_and_its_part_of_the_zone_is_not_seen() -> None:
+    views = Views([square(0, 0, 4, 2)], [square(0, 0, 2, 2), square(2, 0, 4, 2)])
+    camera = np.array([0, 1])
+    # Camera 1 is four minutes behind: what it stamps as now was counted then.
+    time_us, arrived_us = np.array([NOW, NOW - 240 * SECOND]), np.array([NOW, NOW])
+    good = ~clocks(camera, time_us, arrived_us, 2, 10.0).apart[camera]
+    found = views.persons(camera[good], time_us[good], np.array([30.0, 70.0])[good], NOW, 10.0)
+    assert found.persons[0] == pytest.approx(30)
+    assert found.share[0] == pytest.approx(0.5, abs=1e-6)
+
+
 def hall() -> Occupancy:
     """One hall with two doors; counted empty at first."""
     place = Occupancy(1, np.array([0, 0]), np.array([OUTDOORS, OUTDOORS]))
