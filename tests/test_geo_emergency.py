@@ -214,7 +214,7 @@ def test_cameras_that_see_a_place_and_cameras_that_see_most_of_an_area() -> None
 @st.composite
 def ragged(draw: st.DrawFn) -> Polygon | MultiPolygon:
     """A star with many corners, perhaps with a hole, perhaps with an island, somewhere on the earth."""
-    seed, n = draw(st.integers(0, 1000)), draw(st.integers(3, 80))
+    seed, n = draw(st.integers(0, 1000)), draw(st.integers(3, 50))
     rng = np.random.default_rng(seed)
     turn = np.sort(rng.uniform(0, 2 * np.pi, n))
     reach = rng.uniform(0.2, 1, n) * draw(st.sampled_from([1e-3, 0.02, 0.4]))
@@ -231,7 +231,7 @@ def ragged(draw: st.DrawFn) -> Polygon | MultiPolygon:
     return drawn
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(ragged(), st.integers(FEWEST, 60), st.integers(4, 7))
 def test_a_simplified_area_contains_the_area_and_keeps_to_the_limit(
     area: Polygon | MultiPolygon, corners: int, decimals: int
@@ -246,7 +246,7 @@ def test_a_simplified_area_contains_the_area_and_keeps_to_the_limit(
     assert (positions == np.round(positions, decimals)).all()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(ragged(), st.integers(3, 40))
 def test_a_corner_that_goes_takes_no_ground_along(area: Polygon | MultiPolygon, corners: int) -> None:
     west, south, *_ = area.bounds
@@ -278,10 +278,10 @@ def test_a_convex_area_needs_few_corners() -> None:
 
 
 def test_the_more_corners_are_allowed_the_less_is_grown() -> None:
-    turn = np.linspace(0, 2 * np.pi, 400, endpoint=False)
+    turn = np.linspace(0, 2 * np.pi, 240, endpoint=False)
     reach = 0.01 * (1 + 0.2 * np.sin(9 * turn) + 0.05 * np.sin(61 * turn))
     area = Polygon(np.column_stack((120 + reach * np.cos(turn), 31 + reach * np.sin(turn))))
-    grew = [area_m2(grown(area, corners).area) / area_m2(area) for corners in (10, 20, 40, 100)]
+    grew = [area_m2(grown(area, corners).area) / area_m2(area) for corners in (10, 40, 100)]
     assert grew == sorted(grew, reverse=True)
     # A circle around it would add a half.
     assert grew[0] < 1.5
