@@ -170,16 +170,14 @@ def test_a_suspended_device_is_stored_and_pages_nobody_until_it_is_commissioned_
     with house.connect() as connection:
         river(connection)
         house.start_hub(CITYHUB_RULES=str(tmp_path))
-        device, begun = house.publisher(), datetime.now(UTC) - timedelta(seconds=60)
+        device = house.publisher()
+        begun = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=60)
 
         def say(second: int, level: float) -> None:
             at = begun + timedelta(seconds=second)
             house.send(device, TOPIC, {"ts": round(at.timestamp() * 1000), "values": {"level": level}})
             wait_for(
-                lambda: house.ask(
-                    "select value from reading where time = %s",
-                    at.replace(microsecond=at.microsecond // 1000 * 1000),
-                ),
+                lambda: house.ask("select value from reading where time = %s", at),
                 f"the reading of second {second}",
             )
 
