@@ -30,10 +30,12 @@ COMMANDS = (
         "up:up",
         "Run the hub: private broker and database where none are configured, the hub and its API.",
     ),
-    Command("hub", "up:hub", "Run only the hub's own process: MQTT in, checks, database, alarms."),
-    Command("api", "up:api", "Run only the API and the console."),
+    Command("hub", "hub:hub", "Run only the hub's own process: MQTT in, checks, database, alarms."),
+    Command("api", "serve:api", "Run only the API and the console."),
     Command(
-        "migrate", "up:migrate", "Bring the database's schema and the shipped profiles up to this version."
+        "migrate",
+        "migrate:migrate",
+        "Bring the database's schema and the shipped profiles up to this version.",
     ),
     Command("edge", "gateway:app", "The edge agent of a gateway."),
     Command("sim", "sim:app", "Simulated devices."),

@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import psycopg
 
-from ingest.enrolment import IDENTIFIER
-from ingest.profile import Profile
+from ingest.profile import IDENTIFIER, Profile
 from ingest.vertical import apart, is_height
 
 COLUMNS = ("device", "metric", "neighbour", "tolerance", "max_age_s", "offset", "lag_s")
@@ -69,7 +69,7 @@ def read_csv(text: str) -> list[Neighbour]:
 
 def _neighbour(given: dict[str, str]) -> Neighbour:
     device, metric, other, *numbers = (given[column] for column in COLUMNS)
-    if not IDENTIFIER.fullmatch(other):
+    if not re.fullmatch(IDENTIFIER, other):
         raise ValueError(f"neighbour {other!r:.80} is not the id of a device")
     if other == device:
         raise ValueError(f"{device} cannot be its own neighbour")

@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from cityhub.commands.migrate import database_url
 from cityhub.commands.options import Config, connect, settings
-from cityhub.commands.up import database_url
 from cityhub.gatekeeper import Gatekeeper
 from cityhub.services import mosquitto
 from cityhub.settings import OperatorError
