@@ -35,9 +35,7 @@ def test_crossings_equal_a_plain_walk_along_each_track(
                 continue
             y = y1 + (0 - x1) / (x2 - x1) * (y2 - y1)
             if -1 <= y < 2 - 1e-12:
-                expected.append(
-                    (track, round(t1 + (0 - x1) / (x2 - x1) * (t2 - t1), 9), 1 if x1 <= 0 else -1)
-                )
+                expected.append((who, round(t1 + (0 - x1) / (x2 - x1) * (t2 - t1), 9), 1 if x1 <= 0 else -1))
     shuffled = np.array([fixes[i] for i in mixed if i < len(fixes)]).reshape(-1, 4)
     track, time_s, x, y = shuffled.T
     found = crossings(track.astype(np.int64), time_s, x, y, line, 10.0)

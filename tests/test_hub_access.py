@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from paho.mqtt.enums import CallbackAPIVersion
 
+from cityhub import gatekeeper
 from cityhub.gatekeeper import Gatekeeper
 from cityhub.processes import command
 from cityhub.services import Broker, mosquitto, nats
 from edge.link import Address
 from ingest import credentials, enrolment
-from ingest.credentials import CredentialError, Issued
+from ingest.credentials import CredentialError, Grant, Issued
 from ingest.enrolment import Entry
 
 NUMBERS = count(1)
@@ -325,6 +326,29 @@ def test_an_impostor_within_a_payload_is_a_dead_letter(house: House, connect: Co
         ("pump-1",)
     ]
     gatekeeper.close()
+
+
+def test_the_gatekeeper_goes_on_whatever_the_broker_does(
+    database: Private, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gatekeeper, "AGAIN_S", 0.05)
+    told: list[list[str]] = []
+    faults = [ValueError("no process number"), OSError("no such file")]
+
+    def admit(found: Sequence[Grant]) -> None:
+        if faults:
+            raise faults.pop()
+        told.append([grant.user for grant in found])
+
+    with psycopg.connect(database.url, autocommit=True) as connection:
+        enrolment.enrol(connection, FLEET)
+        credentials.issue(connection, "pump-1", "test")
+        keeper = Gatekeeper(database.url, admit)
+        keeper.start()
+        assert told == [["water/pump-1"]]
+        credentials.revoke(connection, "pump-1")
+        wait_for(lambda: told[-1] == [], "the revocation to be told")
+        keeper.close()
 
 
 def test_a_broker_of_the_citys_own_follows_the_registry(
