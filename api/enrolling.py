@@ -18,9 +18,10 @@ from api.access import digest
 from geo.locate import Locator
 from geo.table import polygons
 from governance import audit
-from ingest import credentials, enrolment, life
+from ingest import credentials, enrolment, life, lists
 from ingest.credentials import Issued
 from ingest.enrolment import Entry
+from ingest.registry import HUB
 
 TOKEN_BYTES = 16
 TOKEN_LIFE = timedelta(minutes=10)
@@ -63,7 +64,7 @@ def register(
     """
     with connection.transaction(), connection.cursor() as cursor:
         # Two engineers with the same id at the same moment: the second must not become a change of the first.
-        cursor.execute("lock table device in share row exclusive mode")
+        lists.lock(connection)
         if cursor.execute("select 1 from device where key = %s", (entry.key,)).fetchone():
             raise EnrollingError(
                 f"{entry.key} is registered already", "choose another id, or ask for a new token for it"
@@ -196,11 +197,14 @@ def revoke_source(connection: psycopg.Connection[Any], actor: str, name: str) ->
 
 
 def _owned(cursor: psycopg.Cursor[Any], device: str, reach: int | None, *, retired: bool = False) -> int:
-    """The id of a device within reach; what is out of reach does not exist."""
+    """The id of a device within reach, locked so that its tokens are made one by one; what is out of reach is not there.
+
+    The hub itself is none: it needs no credential, and nobody may have one in its name.
+    """
     row = cursor.execute(
-        """select id from device where key = %s and (%s or retired_at is null)
-             and (%s::integer is null or department_id = %s)""",
-        (device, retired, reach, reach),
+        """select id from device where key = %s and key <> %s and (%s or retired_at is null)
+             and (%s::integer is null or department_id = %s) for no key update""",
+        (device, HUB, retired, reach, reach),
     ).fetchone()
     if row is None:
         raise EnrollingError(

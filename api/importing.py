@@ -44,9 +44,10 @@ def apply(connection: psycopg.Connection[Any], number: int, *, who: str, reach: 
             raise ListError(f"import {number} was applied already", "undo it, or import the list anew")
         plan = look(connection, bytes(tried["content"]), reach)
         _faultless(plan)
-        if plan.summary != tried["summary"]:
+        later = lists.changed_since(connection, plan.after, tried["created_at"])
+        if later or plan.summary != tried["summary"]:
             raise ListError(
-                f"the registry has changed since import {number} was tried",
+                f"the registry has changed since import {number} was tried{later and ': '}{later}",
                 "try the list again and look at it",
             )
         bulk.apply(connection, plan, number=number, who=who, because=f"import {number}: {tried['file']}")

@@ -201,7 +201,7 @@ def _clock(offset_s: float | None) -> Line:
         if verdict == "ok"
         else f"It is {'ahead' if offset_s > 0 else 'behind'}: set its clock, or its time server."
     )
-    return Line("clock", f"{offset_s:+.1f} s", limit, verdict, why)
+    return Line("clock", f"{round(offset_s, 1) + 0.0:+.1f} s", limit, verdict, why)
 
 
 def _signals(found: list[dict[str, Any]]) -> list[Line]:

@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+import numpy as np
+import segno
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field, SecretStr, model_validator
 
@@ -17,6 +19,7 @@ from api.enrolling import Enrolled, EnrollingError, Token
 from api.problems import CONFLICT, REFUSALS, Problem
 from api.values import Instant, Key, Line, Number
 from edge.link import Address
+from geo.datum import Datum, to_wgs84
 from ingest import credentials, label
 from ingest.enrolment import EnrolmentError, Entry
 from ingest.registry import HUB
@@ -57,7 +60,7 @@ class Site:
 
 
 class DeviceWanted(BaseModel):
-    """A device to register: by its profile, or by the code on its label."""
+    """A device to register: by its profile, or by the code on its label. A phone's place is WGS84, a map's often not."""
 
     id: Key
     name: Line | None = None
@@ -67,6 +70,7 @@ class DeviceWanted(BaseModel):
     gateway: Key | None = None
     lon: Annotated[float, Field(ge=-180, le=180)] | None = None
     lat: Annotated[float, Field(ge=-90, le=90)] | None = None
+    datum: Datum = "WGS84"
 
     @model_validator(mode="after")
     def _whole(self) -> DeviceWanted:
@@ -80,12 +84,13 @@ class DeviceWanted(BaseModel):
 
 
 class Invitation(BaseModel):
-    """A token, this once: `link` is what a code for scanning says."""
+    """A token, this once: `link` is what a code for scanning says, `qr` that code as the address of an SVG picture."""
 
     device: str
     profile: str | None = None
     token: str
     link: str
+    qr: str
     expires_at: Instant
 
 
@@ -180,10 +185,17 @@ def link(site: str, token: str) -> str:
 
 
 def _invitation(request: Request, token: Token, profile: str | None = None) -> Invitation:
+    said = link(request.app.state.site.public_url, token.secret)
+    # Drawn here and sent in the body: a picture with an address of its own would carry the token in a URL.
+    drawn = segno.make(said, error="m", micro=False).svg_data_uri(border=4, light="#fff")
     return Invitation(
-        device=token.device, profile=profile, token=token.secret, expires_at=token.expires_at,
-        link=link(request.app.state.site.public_url, token.secret),
-    )  # fmt: skip
+        device=token.device,
+        profile=profile,
+        token=token.secret,
+        expires_at=token.expires_at,
+        link=said,
+        qr=drawn,
+    )
 
 
 @router.get("/api/v1/labels", responses=CONFLICT)
@@ -204,6 +216,14 @@ def _matched(code: str, profiles: list[tuple[str, Any]]) -> dict[str, str]:
     return {"profile": found.profile, "serial": found.serial}
 
 
+def _place(wanted: DeviceWanted) -> tuple[float | None, float | None]:
+    """Where it stands, in WGS 84."""
+    if wanted.lon is None or wanted.lat is None:
+        return None, None
+    lon, lat = to_wgs84(wanted.datum, np.array([wanted.lon]), np.array([wanted.lat]))
+    return float(lon[0]), float(lat[0])
+
+
 @router.post("/api/v1/devices", status_code=201, responses=CONFLICT)
 async def register(wanted: DeviceWanted, caller: Engineer, deeds: DeedsOf, request: Request) -> Invitation:
     """Register a device and get its token: for ten minutes, used once, shown here only."""
@@ -217,8 +237,9 @@ async def register(wanted: DeviceWanted, caller: Engineer, deeds: DeedsOf, reque
             known = connection.execute("select key, body from profile").fetchall()
             profile = _matched(wanted.code or "", known)["profile"]
         entry = Entry(
-            wanted.id, wanted.name or wanted.id, department, profile, wanted.gateway, wanted.lon, wanted.lat
-        )
+            wanted.id, wanted.name or wanted.id, department, profile, wanted.gateway, *_place(wanted),
+            datum=wanted.datum, given_lon=wanted.lon, given_lat=wanted.lat,
+        )  # fmt: skip
         with connection.transaction():
             enrolling.register(connection, caller.name, entry, reach=caller.reach)
             return enrolling.token_for(connection, caller.name, wanted.id, reach=caller.reach), profile

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -74,6 +74,14 @@ def progress(connection: psycopg.Connection[Any], device: str, reach: int | None
         ).fetchall()
     reading = row["reading"]
     connected = min((at for at in (row["connected"], reading) if at is not None), default=None)
+    # The ledger counts by minutes: what was begun within that minute came before it was heard.
+    for begun in (row["created"], row["admitted"]):
+        if (
+            connected is not None
+            and begun is not None
+            and connected < begun < connected + timedelta(minutes=1)
+        ):
+            connected = begun
     # Behind a gateway nothing is enrolled or connected but the gateway: what has come says that it is.
     enrolled = row["enrolled"] or (connected if row["gateway"] else None)
     at = {

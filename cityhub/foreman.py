@@ -197,13 +197,12 @@ class Foreman:
         self._reply(order.id, order.action, "applying", within_s=within_s)
         self._send_replies()
         trial.begin(before.home, order.id)
-        self.outpost.close()
-        fault = self._try(plan, within_s)
+        fault = self._try(plan, within_s) or self._keep(before.home, text, self._file)
         if not fault:
-            trial.keep(before.home, text, self._file)
             return {"drivers": [each.name for each in plan.drivers]}
         self._go_back(before)
-        trial.give_up(before.home)
+        if not self._stopping.is_set():  # else the mark stays, and the next start tells of it
+            trial.give_up(before.home)
         raise trial.RolledBack(f"back to the configuration before: {fault}")
 
     def _go_back(self, before: Gateway) -> None:
@@ -221,6 +220,7 @@ class Foreman:
     def _try(self, plan: Gateway, within_s: float) -> str:
         """Run a new plan until it has reached the broker; why it is no good, and then it is closed again."""
         try:
+            self.outpost.close()
             self.outpost = Outpost(plan, self._environment, self._hand_over)
         except Exception as error:  # noqa: BLE001 -- whatever it is, the plan before must come back
             return str(error)
@@ -236,6 +236,15 @@ class Foreman:
             fault = str(error)
         self.outpost.close()
         return fault
+
+    def _keep(self, home: Path, text: str, file: Path) -> str:
+        """Keep what does; why it cannot be kept, and then it is closed: after a restart it would be gone."""
+        try:
+            trial.keep(home, text, file)
+        except OSError as error:
+            self.outpost.close()
+            return f"it cannot be kept: {error.strerror}"
+        return ""
 
     def _send_replies(self) -> None:
         while self._replies and self.outpost.agent.publisher.say("reply", self._replies[0]):

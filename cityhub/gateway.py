@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 import re
 import stat
@@ -185,9 +184,15 @@ def _gateway(path: Path, given: dict[str, Any], drivers: tuple[DriverPlan, ...])
     try:
         address = Address(broker)
     except AddressError as error:
-        raise table.wrong("broker", "mqtts://host:8883 or mqtt://host:1883", "no such address") from error
+        raise Mistake(
+            f"{path}: gateway.broker is no address of a broker",
+            "wanted: mqtts://host:8883 or mqtt://host:1883",
+        ) from error
     if address.password:
-        raise table.wrong("broker", "no password here: its file is credential = ...", "an address with one")
+        raise Mistake(
+            f"{path}: gateway.broker has a password in it",
+            "leave it out; credential = names the file it is in",
+        )
     found = Gateway(
         id=own,
         department=table.name("department"),
@@ -262,7 +267,7 @@ def _driver(path: Path, number: int, given: object) -> DriverPlan:
 def _place(table: Table, key: str) -> tuple[str, int]:
     text = table.text(key, "host:port")
     host, colon, port = text.rpartition(":")
-    if not (colon and host and port.isdigit() and int(port) <= 65_535):  # noqa: PLR2004 -- the last port
+    if not (colon and host and port.isdecimal() and int(port) <= 65_535):  # noqa: PLR2004 -- the last port
         raise table.wrong(key, "host:port, such as 0.0.0.0:5001", text)
     return host.strip("[]"), int(port)
 
@@ -285,7 +290,7 @@ def _key(table: Table) -> bytes | None:
     text = table.text("hub_key", "the hub's public key", "")
     try:
         key = base64.b64decode(text, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # no base64, or not even ASCII
         raise table.wrong("hub_key", "44 characters, as `cityhub device key` prints them", text) from error
     if text and len(key) != KEY_BYTES:
         raise table.wrong("hub_key", "44 characters, as `cityhub device key` prints them", text)

@@ -49,7 +49,7 @@ CHECKPOINT_EVERY_S = 10.0
 BEAT_EVERY_S = 1.0
 HEALTH_EVERY_S = 10.0
 AWAY_S = 5.0
-TAKEN_UP = 2_000
+TAKEN_UP, TAKEN_UP_BYTES = 2_000, 16 << 20
 LOOK_EVERY_S = 0.05
 REGISTRY_CHANNEL = "cityhub_registry"
 
@@ -101,7 +101,7 @@ class Hub:
             self._listening.foreign,
             self._counters,
         )
-        self._health = Health(self._inbox, self._quotas, self._registry)
+        self._health = Health(self._inbox, self._quotas, self._registry, lambda: self._listening.shed)
         self._latest, self._marks = Latest(), Marks()
         self._store = store.Store(
             plan.database_url,
@@ -224,7 +224,9 @@ class Hub:
         if not self._session.run(posted.waiting):
             return
         self._writer.drain()  # what is being written now is still among them
-        ids, messages = self._session.run(lambda connection: posted.oldest(connection, TAKEN_UP))
+        ids, messages = self._session.run(
+            lambda connection: posted.oldest(connection, TAKEN_UP, TAKEN_UP_BYTES)
+        )
         if messages:
             batch = self._assembler.assemble(messages)
             batch.posted = ids

@@ -94,6 +94,11 @@ class Listening:
             self._asked |= known
         self._host.watch(now_us())
 
+    @property
+    def shed(self) -> int:
+        """Messages let go unread since the start, because too many waited."""
+        return self._host.shed if self._host is not None else 0
+
     def close(self) -> None:
         """Say that we go."""
         if self._host is not None:

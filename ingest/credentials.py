@@ -23,6 +23,9 @@ SECRET_BYTES = 16
 PUBLISHED = ("telemetry", "event", "position", "status", "reply")
 READ = ("committed", "command")
 
+RESERVED = frozenset({"hub", "field", "gatekeeper"})
+"""Users that the private broker has already; a second one of the name would keep it from reading any."""
+
 MOST_FILTERS, LONGEST_FILTER = 20, 200
 _FILTER = re.compile(r"[A-Za-z0-9_.:+#-]+(/[A-Za-z0-9_.:+#-]+)*")
 
@@ -111,6 +114,8 @@ def issue_source(
     faults = [fault for one in (*writes, *reads) if (fault := _fault(one))]
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,63}", name):
         faults.append(f"{name!r:.80} is not lower-case letters, digits and hyphens, at most 64")
+    if name in RESERVED:
+        faults.append(f"{name} is a user of the broker's own")
     if not writes or len(writes) + len(reads) > MOST_FILTERS:
         faults.append(f"give 1 to {MOST_FILTERS} filters, at least one to publish to")
     if faults:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import orjson
 import psycopg
 
@@ -23,9 +25,10 @@ from ledger_minute where minute > now() - interval '5 minutes'"""
 class Health:
     """Says what has happened since it spoke last; a hub that is not registered itself says nothing."""
 
-    def __init__(self, inbox: Inbox, quotas: Quotas, registry: Registry) -> None:
-        self._inbox, self._quotas, self._registry = inbox, quotas, registry
-        self._dropped = 0
+    def __init__(self, inbox: Inbox, quotas: Quotas, registry: Registry, shed: Callable[[], int]) -> None:
+        """`shed`: how many messages of platforms were let go unread since the start."""
+        self._inbox, self._quotas, self._registry, self._count_shed = inbox, quotas, registry, shed
+        self._dropped = self._shed = 0
         self._spoken: dict[int, int] = {}  # device id: how often it may still be said that all is well
 
     def say(self, connection: psycopg.Connection) -> None:
@@ -35,11 +38,13 @@ class Health:
         row = connection.execute(UNBALANCED).fetchone()  # first: where it fails, this runs again
         refused = self._quotas.take_refused()
         dropped, self._dropped = self._dropped, self._inbox.broker_dropped
+        shed, self._shed = self._shed, self._count_shed()
         values: dict[str, float] = {
             "queue": self._inbox.waiting,
             "held": int(self._quotas.held.sum()),
             "refused": sum(refused.values()),
             "broker-dropped": max(self._dropped - dropped, 0),
+            "shed": self._shed - shed,
             "unbalanced": row[0] if row else 0,
         }
         values |= self._of_devices(refused)

@@ -7,6 +7,8 @@ from typing import Any, Literal, get_args
 
 import psycopg
 
+from ingest.registry import HUB
+
 State = Literal["planned", "installed", "commissioned", "suspended", "retired"]
 STATES: tuple[State, ...] = get_args(State)
 
@@ -61,6 +63,8 @@ def step(
     """Bring devices one step on, all or none; returns the state that each had. Raises LifeError."""
     if not because.strip():
         raise LifeError("a step needs its reason", "say it: --because 'the pump is being overhauled'")
+    if HUB in keys:
+        raise LifeError("the hub itself takes no steps", "name a device of the field")
     with connection.transaction(), connection.cursor() as cursor:
         cursor.execute(
             "select key, state from device where key = any(%s) order by key for update", (list(keys),)

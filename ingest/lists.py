@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -79,12 +81,16 @@ def undo(connection: psycopg.Connection[Any], number: int, *, who: str, reach: s
             raise ListError(
                 f"import {number} was put back already", "import the list again, if that was wrong"
             )
-        _refuse_later_changes(cursor, number, done)
         rows: dict[str, Record | None] = dict(
             cursor.execute(
                 "select key, before from device_import_row where import_id = %s", (number,)
             ).fetchall()
         )
+        if later := changed_since(connection, rows, done["applied_at"]):
+            raise ListError(
+                f"import {number} cannot be put back: changed since then: {later}",
+                "import a list that says how these shall be",
+            )
         life.sign(cursor, who, f"import {number} was put back")
         before = {key: record for key, record in rows.items() if record is not None}
         # What is new goes first: its codes and addresses may be those of a restored one.
@@ -94,19 +100,13 @@ def undo(connection: psycopg.Connection[Any], number: int, *, who: str, reach: s
     return Undone(sorted(before), deleted, retired)
 
 
-def _refuse_later_changes(cursor: psycopg.Cursor[Any], number: int, done: Record) -> None:
-    later = cursor.execute(
-        """select device_history.key, who from device_history
-                  join device_import_row using (key)
-           where import_id = %s and valid_from > %s order by valid_from limit 5""",
-        (number, done["applied_at"]),
+def changed_since(connection: psycopg.Connection[Any], keys: Iterable[str], moment: datetime) -> str:
+    """Which of these devices have changed since a moment, and by whom: some of them, as a text."""
+    later = connection.execute(
+        "select key, who from device_history where key = any(%s) and valid_from > %s order by valid_from limit 5",
+        (list(keys), moment),
     ).fetchall()
-    if later:
-        said = ", ".join(f"{key} (by {by})" for key, by in later)
-        raise ListError(
-            f"import {number} cannot be put back: changed since then: {said}",
-            "import a list that says how these shall be",
-        )
+    return ", ".join(f"{key} (by {by})" for key, by in later)
 
 
 def _take_back(cursor: psycopg.Cursor[Any], keys: list[str]) -> tuple[list[str], list[str]]:

@@ -19,12 +19,14 @@ def waiting(connection: psycopg.Connection) -> bool:
     return connection.execute("select 1 from posted_message limit 1").fetchone() is not None
 
 
-def oldest(connection: psycopg.Connection, most: int) -> tuple[list[int], list[Message]]:
-    """The oldest that wait: their ids, and they themselves."""
+def oldest(connection: psycopg.Connection, most: int, most_bytes: int) -> tuple[list[int], list[Message]]:
+    """The oldest that wait, one at least: their ids, and they themselves."""
     rows = connection.execute(
         """select id, topic, payload, (extract(epoch from arrived_at) * 1000000)::bigint
-           from posted_message order by id limit %s""",
-        (most,),
+           from (select *, sum(length(payload)) over (order by id) - length(payload) as before
+                 from posted_message order by id limit %s) as oldest
+           where before < %s order by id""",
+        (most, most_bytes),
         binary=True,
     ).fetchall()
     return [row[0] for row in rows], [

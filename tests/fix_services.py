@@ -20,6 +20,8 @@ from cityhub.stack import prepare
 
 Prefer = Literal["local", "rootfs", "wheel"]
 
+TEMPLATE, TRIES = "test_template", 20
+
 
 @dataclass(frozen=True, slots=True)
 class Private:
@@ -45,15 +47,34 @@ class Cluster:
         """A migrated, empty database."""
         name = f"test_{next(self._numbers)}"
         with psycopg.connect(self.server.admin_url, autocommit=True) as admin:
-            admin.execute(f"create database {name} owner cityhub")
-        url = self.server.url.rsplit("/", 1)[0] + f"/{name}"
+            if not self._template_made:
+                self._make_template(admin)
+            for left in reversed(range(TRIES)):
+                try:
+                    admin.execute(f"create database {name} template {TEMPLATE} owner cityhub")
+                    break
+                except psycopg.errors.ObjectInUse:  # TimescaleDB's scheduler was there already, and goes
+                    if not left:
+                        raise
+                    admin.execute(
+                        "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = %s",
+                        (TEMPLATE,),
+                    )
+        return Private(self._at(self.server.url, name))
+
+    def _make_template(self, admin: psycopg.Connection) -> None:
+        """Migrating once and copying it takes a tenth of the time of migrating for each test."""
+        admin.execute(f"create database {TEMPLATE} owner cityhub")
         if self.server.timescaledb:
-            with psycopg.connect(
-                self.server.admin_url.rsplit("/", 1)[0] + f"/{name}", autocommit=True
-            ) as admin:
-                admin.execute("create extension if not exists timescaledb")
-        prepare(url, Settings(), lambda _: None)
-        return Private(url)
+            with psycopg.connect(self._at(self.server.admin_url, TEMPLATE), autocommit=True) as inside:
+                inside.execute("create extension if not exists timescaledb")
+        prepare(self._at(self.server.url, TEMPLATE), Settings(), lambda _: None)
+        admin.execute(f"alter database {TEMPLATE} allow_connections false")
+        self._template_made = True
+
+    @staticmethod
+    def _at(url: str, name: str) -> str:
+        return url.rsplit("/", 1)[0] + f"/{name}"
 
     def drop(self, private: Private) -> None:
         name = private.url.rsplit("/", 1)[1]

@@ -107,6 +107,20 @@ def test_a_list_that_the_registry_has_overtaken_is_looked_at_again(city: City) -
     assert "has changed since" in late.json()["detail"]
 
 
+def test_a_list_does_not_overwrite_what_somebody_changed_after_it_was_tried(city: City) -> None:
+    wang = city.signed_in("wang")
+    wang.post(f"/api/v1/imports/{wang.post('/api/v1/imports', content=LIST.encode()).json()['id']}/apply")
+    other = LIST.replace("River", "Brook").encode()
+    tried = wang.post("/api/v1/imports", content=other).json()
+    wang.patch("/api/v1/devices/river-2", json={"state": "suspended", "because": "overhaul"})
+    late = wang.post(f"/api/v1/imports/{tried['id']}/apply")
+    assert late.status_code == 409
+    assert "river-2 (by wang)" in late.json()["detail"]
+    again = wang.post("/api/v1/imports", content=other).json()
+    assert again["summary"] == tried["summary"]
+    assert wang.post(f"/api/v1/imports/{again['id']}/apply").status_code == 200
+
+
 def test_a_list_with_a_fault_is_kept_for_its_rows_and_is_not_applied(city: City) -> None:
     wang = city.signed_in("wang")
     tried = wang.post("/api/v1/imports", content=f"{LIST}=1+1,x,water,river-gauge,,\n".encode())

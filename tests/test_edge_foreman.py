@@ -218,6 +218,20 @@ def test_a_configuration_that_does_not_reach_the_broker_is_taken_back(
     assert not (home / "gw" / trial.REMOTE).exists()
 
 
+def test_a_configuration_that_cannot_be_kept_is_taken_back(broker: Broker, home: Path, hub: Hub) -> None:
+    with running(broker, home) as foreman:
+        before = foreman.outpost.plan
+        blocked = home / "gw" / f"{trial.REMOTE}.new"
+        blocked.mkdir()
+        text = written(broker, home, more="journal_mb = 99\n")
+        back = hub.tell("set-configuration", configuration=text)
+        assert back["state"] == "rolled-back"
+        assert "cannot be kept" in back["reason"]
+        assert foreman.outpost.plan == before
+        assert hub.tell("ping")["state"] == "done"
+    assert not (home / "gw" / trial.MARK).exists()
+
+
 def test_a_trial_that_a_crash_cut_short_is_reported_and_the_configuration_before_runs(
     broker: Broker, home: Path, hub: Hub
 ) -> None:

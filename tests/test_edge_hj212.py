@@ -251,6 +251,30 @@ def test_what_is_remembered_between_packets_is_bounded() -> None:
     assert one._stream.waiting <= LIMIT
 
 
+def test_what_the_names_of_items_mean_is_remembered_within_bounds() -> None:
+    dialogue = Hj212({})
+    for number in range(packets.KINDS_KEPT + 10):
+        items = ";".join(f"x{item}-Rtd=1" for item in range(packets.NAMES + 10))
+        heard = dialogue.hear(pack(f"ST={number};CN=2011;MN=S1;CP=&&DataTime=20261015080000;{items}&&"), NOW)
+        assert len(heard.samples) == packets.NAMES + 10
+    assert len(packets._items) <= packets.KINDS_KEPT
+    assert all(len(known) <= packets.NAMES for known in packets._items.values())
+
+
+@pytest.mark.parametrize("qn", ["2026101508000512\u00e9", "q" * 500, "1;PW=2"])
+def test_a_number_that_no_answer_can_repeat_is_told_of_and_the_values_are_taken(qn: str) -> None:
+    segment = latin(f"QN={qn};ST=32;CN=2011;MN=S1;Flag=5;CP=&&DataTime=20261015080000;w01001-Rtd=7&&")
+    heard = Hj212({}).hear(b"##%04d" % len(segment) + segment + b"%04X" % plain_crc(segment) + b"\r\n", NOW)
+    assert len(heard.samples) == 1
+    assert ("no-qn" in [note.code for note in heard.notes]) is (heard.reply == b"")
+
+
+def test_a_stranger_whose_lengths_lie_is_hung_up_on_before_all_of_them_are_checked() -> None:
+    heard = Hj212({}).hear(b"##9999" * 40_000, NOW)
+    assert heard.hang_up
+    assert heard.refused == 7  # of 10,003 bytes each
+
+
 def test_a_packet_is_explained_field_by_field() -> None:
     (document,) = explain(latin(GOOD["frames"][0]))
     fields = {field["name"]: field for field in document["understood"]}

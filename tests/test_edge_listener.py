@@ -143,6 +143,8 @@ def test_with_a_full_journal_those_with_readings_are_hung_up_on_and_the_others_a
         greeting.sendall(b"h")
         assert reporting.recv(1) == b""
         assert greeting.recv(1) == b"H"
+    assert listener.total.notes == {"journal-full": 1}
+    assert listener.total.samples == 0
 
 
 def test_a_dialogue_that_raises_ends_its_own_link_and_is_told_of(agent: Agent) -> None:
@@ -317,6 +319,7 @@ def test_with_a_full_journal_a_line_is_not_answered_and_begins_anew(
             first, _ = bridge.accept()
             first.sendall(b"1")
             assert first.recv(1) == b""
+        assert line.total.notes == {"journal-full": 1}
         second, _ = bridge.accept()
         second.sendall(b"2")
         assert second.recv(1) == b"2"

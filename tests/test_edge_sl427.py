@@ -195,6 +195,31 @@ def test_a_split_message_without_its_end_is_told_of() -> None:
     assert late.refused == 1
 
 
+def test_the_last_frame_of_a_split_message_that_comes_again_is_confirmed_and_is_no_message_of_its_own() -> (
+    None
+):
+    split = next(vector for vector in OURS if vector["name"].startswith("split"))
+    dialogue = Sl427({})
+    frames = [bytes.fromhex(frame) for frame in split["frames"]]
+    first = dialogue.hear(b"".join(frames), NOW)
+    again = dialogue.hear(frames[-1], NOW + MINUTE_US)
+    assert (again.samples, [note.code for note in again.notes]) == ([], ["resend"])
+    assert again.reply
+    assert again.reply[:-12] == first.reply[-len(again.reply) :][:-12]  # but for the time in it
+    assert dialogue.hear(b"".join(frames), NOW + 2 * MINUTE_US).samples == first.samples
+
+
+def test_the_last_frame_of_a_split_message_is_not_confirmed_where_one_before_it_is_missing() -> None:
+    split = next(vector for vector in OURS if vector["name"].startswith("split"))
+    first, second, last = (bytes.fromhex(frame) for frame in split["frames"])
+    dialogue = Sl427({})
+    assert dialogue.hear(first, NOW).reply
+    assert not dialogue.hear(last, NOW).reply
+    whole = dialogue.hear(second, NOW)
+    assert len(whole.samples) == len(split["samples"])
+    assert whole.reply
+
+
 def test_no_more_is_held_than_the_bounds_say() -> None:
     dialogue = Sl427({})
     for number in range(TOGETHER + 3):

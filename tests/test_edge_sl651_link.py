@@ -18,7 +18,7 @@ from edge.protocols.sl651 import explain, orders
 from edge.protocols.sl651.frame import Frame, Splitter
 from edge.protocols.sl651.frame import crc as modbus
 from edge.protocols.sl651.packets import BYTES_LIMIT, MESSAGES_LIMIT, Packets
-from edge.protocols.sl651.samples import Picture
+from edge.protocols.sl651.samples import NAMES_KEPT, Picture
 
 SECOND = 1_000_000
 NOW = "260701050140"  # ARRIVED_US in Beijing
@@ -452,3 +452,46 @@ def test_whatever_a_body_holds_it_is_read_explained_and_answered_without_a_fault
         assert all("/" in name and at > 0 and isinstance(value, float) for name, at, value in heard.samples)
         (told,) = explain.frames(raw)
         json.dumps(told, allow_nan=False)
+
+
+def test_a_message_whose_first_packet_is_lost_is_not_taken_for_the_one_before_it() -> None:
+    link = Sl651()
+    for packet in picture():
+        first = link.hear(packet, ARRIVED_US)
+    assert [each.end for each in answers(first)] == [4]
+    other = picture(bytes(reversed(JPEG)), serial=8)
+    for packet in other[1:-1]:
+        assert answers(link.hear(packet, ARRIVED_US + 60 * SECOND)) == []
+    asked = answers(link.hear(other[-1], ARRIVED_US + 60 * SECOND))
+    assert [(each.end, each.number) for each in asked] == [(0x15, 1)]
+    whole = link.hear(other[0], ARRIVED_US + 61 * SECOND)
+    assert "picture" in codes(whole)
+    assert [each.end for each in answers(whole)] == [4]
+
+
+def test_a_packet_that_comes_again_hours_later_is_no_resend() -> None:
+    link = Sl651()
+    for packet in picture():
+        link.hear(packet, ARRIVED_US)
+    assert codes(link.hear(picture()[-1], ARRIVED_US + 60 * SECOND)) == ["resend"]
+    later = link.hear(picture()[-1], ARRIVED_US + 3600 * SECOND)
+    assert [(each.end, each.number) for each in answers(later)] == [(0x15, 1)]
+
+
+def test_a_message_that_another_begins_before_is_told_of() -> None:
+    link = Sl651()
+    link.hear(picture()[0], ARRIVED_US)
+    heard = link.hear(picture(serial=8)[0], ARRIVED_US)
+    assert codes(heard) == ["message-incomplete"]
+    assert heard.refused == 1
+
+
+def test_names_that_a_stranger_makes_up_are_not_all_remembered() -> None:
+    link = Sl651()
+    for number in range(40):
+        rtu = f"{number:010X}"
+        pumps = bytes.fromhex(f"0001{SENT}F1F1{rtu}FF" + "FF" * 255)
+        assert len(link.hear(hexframe(pumps, rtu=rtu, func=0x4C), ARRIVED_US).samples) == 8 * 255
+        elements = "".join(f"FF{ident:02X}0801" for ident in range(256))
+        assert len(link.hear(hexframe(report(elements, rtu=rtu), rtu=rtu), ARRIVED_US).samples) == 256
+    assert sum(map(len, link._collector._names.values())) <= NAMES_KEPT

@@ -280,6 +280,9 @@ def test_a_source_speaks_on_its_own_filters_alone(gate: Gate, connect: Connect) 
     wait_for(lambda: ear.heard, "the downlink")
     with pytest.raises(CredentialError, match="not the source's own"):
         credentials.issue_source(gate.connection, "bad", "water", ["city/v1/+/+/telemetry"], [], "test")
+    for taken in ("hub", "field", "gatekeeper"):
+        with pytest.raises(CredentialError, match="the broker's own"):
+            credentials.issue_source(gate.connection, taken, "water", ["application/#"], [], "test")
 
 
 @given(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import re
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +30,7 @@ from edge import credential
 from edge import enrolling as edge_enrolling
 from edge.credential import CredentialMissing
 from edge.link import Address, dial, dialect
-from ingest import enrolment, label
+from ingest import enrolment, label, life, lists
 from ingest.credentials import fits
 from ingest.enrolment import Entry
 
@@ -319,12 +320,70 @@ def test_a_gateway_far_away_changes_its_token_for_a_file(office: Office, home: P
         credential.load(home / "keys" / "nobody.json")
 
 
-def test_two_engineers_with_one_id_make_one_device(house: House) -> None:
+def beside(house: House, deed: Callable[[psycopg.Connection], object]) -> tuple[threading.Thread, list[str]]:
+    """A deed on a connection of its own, begun and held up by a lock; what becomes of it is in the list."""
+    said: list[str] = []
+
+    def run() -> None:
+        with house.connect() as connection:
+            try:
+                deed(connection)
+                said.append("done")
+            except (psycopg.Error, enrolling.EnrollingError) as error:
+                said.append(f"{type(error).__name__}: {error}")
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    waits = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+    wait_for(lambda: said or house.ask(waits) == [(1,)], "it to wait")
+    return thread, said
+
+
+def test_two_engineers_with_one_id_at_the_same_moment_make_one_device(house: House) -> None:
     with house.connect() as connection:
-        enrolling.register(connection, "li", Entry("g-1", "G", "water", "river-gauge"))
-        with pytest.raises(enrolling.EnrollingError, match="registered already"):
-            enrolling.register(connection, "wang", Entry("g-1", "Other", "municipal", "street-light"))
+        with connection.transaction():
+            enrolling.register(connection, "li", Entry("g-1", "G", "water", "river-gauge"))
+            other = Entry("g-1", "Other", "municipal", "street-light")
+            thread, said = beside(house, lambda at: enrolling.register(at, "wang", other))
+        thread.join()
+    assert len(said) == 1
+    assert "registered already" in said[0]
     assert house.ask("select name from device where key = 'g-1'") == [("G",)]
+
+
+def test_a_device_is_registered_while_a_list_is_being_imported(house: House) -> None:
+    with house.connect() as connection:
+        with connection.transaction():
+            lists.lock(connection)
+            entry = Entry("g-1", "G", "water", "river-gauge")
+            thread, said = beside(house, lambda at: enrolling.register(at, "li", entry))
+            enrolment.enrol(connection, [Entry("g-2", "G", "water", "river-gauge")])
+        thread.join()
+    assert said == ["done"]
+    assert house.ask("select key from device where key like 'g-%%' order by key") == [("g-1",), ("g-2",)]
+
+
+def test_of_two_tokens_asked_for_at_the_same_moment_one_opens(house: House) -> None:
+    with house.connect() as connection:
+        enrolment.enrol(connection, [Entry("g-1", "G", "water", "river-gauge")])
+        with connection.transaction():
+            enrolling.token_for(connection, "li", "g-1")
+            thread, said = beside(house, lambda at: enrolling.token_for(at, "wang", "g-1"))
+        thread.join()
+    assert said == ["done"]
+    assert house.ask("select created_by from enrolment_token where not withdrawn") == [("wang",)]
+
+
+def test_the_hub_itself_is_no_device_of_the_field(house: House) -> None:
+    with house.connect() as connection:
+        enrolment.enrol_hub(connection)
+        for deed in (enrolling.token_for, enrolling.revoke):
+            with pytest.raises(enrolling.EnrollingError, match="no device hub"):
+                deed(connection, "li", "hub")
+        with pytest.raises(enrolling.EnrollingError, match="no device hub"):
+            enrolling.issue(connection, "hub", "li")
+        with pytest.raises(life.LifeError, match="the hub itself"):
+            life.step(connection, ["hub"], "retired", who="li", because="a mistake")
 
 
 def test_a_signed_card_is_signed_by_an_engineer_of_that_department(house: House) -> None:

@@ -8,6 +8,8 @@ import cbor2
 import pytest
 from fix_hub import House, wait_for
 
+from ingest import posted
+
 ADDRESS = "/api/v1/telemetry"
 
 
@@ -32,6 +34,18 @@ def test_a_reading_posted_while_the_hub_is_away_is_stored_once_when_it_is_back(h
     house.start_hub()
     wait_for(lambda: house.ask("select sum(duplicate) from ledger_minute") == [(1,)], "the repetition")
     assert house.ask("select count(*) from reading") == [(20,)]
+
+
+def test_what_is_taken_up_at_once_is_bounded_by_its_bytes_and_is_one_at_least(house: House) -> None:
+    with house.connect() as connection:
+        connection.execute(
+            "insert into posted_message (topic, payload) select 'x', repeat('a', 100)::bytea from generate_series(1, 5)"
+        )
+        everything, _ = posted.oldest(connection, 9, 10_000)
+        assert len(everything) == 5
+        for most, most_bytes, count in ((9, 250, 3), (9, 200, 2), (9, 1, 1), (2, 10_000, 2)):
+            ids, messages = posted.oldest(connection, most, most_bytes)
+            assert (ids, len(messages)) == (everything[:count], count)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import psycopg
 from fix_services import Private
 from typer.testing import CliRunner
 
-from cityhub.cli import app
+from cityhub.cli import built
 from cityhub.services import Broker
 
 HEAD = "id,name,department,profile,lon,lat"
@@ -24,7 +24,9 @@ class Line:
 
     def __call__(self, *arguments: str, code: int = 0) -> str:
         """What a command prints; `code` 2 is an operator's mistake, said with its hint."""
-        ended = CliRunner().invoke(app, ["device", *arguments], env={"COLUMNS": "200", **self._found})
+        ended = CliRunner().invoke(
+            built("device"), ["device", *arguments], env={"COLUMNS": "200", **self._found}
+        )
         if code == 2:
             assert getattr(ended.exception, "hint", ""), ended.exception
             return f"{ended.output}{ended.exception}"
@@ -61,7 +63,7 @@ def test_a_list_is_tried_reported_applied_and_put_back(
     assert "import 2: 1 as they were before, 0 deleted" in device("undo", "2")
     said = device("show", "a")
     assert "a: One, river-gauge, commissioned, at 120.6, 31.3" in said
-    assert "import 2 was put back: lon 120.7 -> 120.6; name Uno -> One" in said
+    assert "import 2 was put back: lon 120.7 -> 120.6; name Uno -> One" in " ".join(said.split())
     assert "put back already" in device("undo", "2", code=2)
 
 

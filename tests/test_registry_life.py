@@ -38,26 +38,24 @@ def now(connection: psycopg.Connection) -> datetime:
     return row[0]  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize(("before", "after"), list(product(life.STATES, life.STATES)))
-def test_a_device_takes_the_steps_there_are_and_no_others(
-    database: Private, before: life.State, after: life.State
-) -> None:
+def test_a_device_takes_the_steps_there_are_and_no_others(database: Private) -> None:
     with connected(database) as connection:
         river(connection)
-        connection.execute("update device set state = %s where key = 'river-9'", (before,))
-        if after in life.STEPS[before]:
-            assert life.step(connection, ["river-9"], after, who="ada", because="a test") == {
-                "river-9": before
-            }
-        else:
-            with pytest.raises(life.LifeError) as caught:
-                life.step(connection, ["river-9"], after, who="ada", because="a test")
-            assert caught.value.hint
-        row = connection.execute(
-            "select state, retired_at is null from device where key = 'river-9'"
-        ).fetchone()
-        wanted = after if after in life.STEPS[before] else before
-        assert row == (wanted, wanted != "retired")
+        for before, after in product(life.STATES, life.STATES):
+            connection.execute("update device set state = %s where key = 'river-9'", (before,))
+            if after in life.STEPS[before]:
+                assert life.step(connection, ["river-9"], after, who="ada", because="a test") == {
+                    "river-9": before
+                }
+            else:
+                with pytest.raises(life.LifeError) as caught:
+                    life.step(connection, ["river-9"], after, who="ada", because="a test")
+                assert caught.value.hint
+            row = connection.execute(
+                "select state, retired_at is null from device where key = 'river-9'"
+            ).fetchone()
+            wanted = after if after in life.STEPS[before] else before
+            assert row == (wanted, wanted != "retired"), (before, after)
 
 
 def test_of_several_devices_all_take_a_step_or_none(database: Private) -> None:
@@ -132,6 +130,19 @@ def test_what_changes_twice_in_one_transaction_is_one_span(database: Private) ->
         assert set(names[1:]) == {"b"}
 
 
+def test_a_change_that_began_earlier_and_came_later_is_in_the_history_too(database: Private) -> None:
+    with connected(database) as early, connected(database) as late:
+        river(early)
+        with early.transaction():
+            now(early)
+            life.step(late, ["river-9"], "suspended", who="bo", because="overhaul")
+            life.swap(early, "river-9", "VEGA-2", who="ada", because="drifted")
+        spans = history.of(early, "river-9")
+        assert [span.who for span in spans] == ["cityhub", "bo", "ada"]
+        assert spans[2].against(spans[1]) == {"sensor_serial": (None, "VEGA-2")}
+        assert [span.valid_to for span in spans] == [spans[1].valid_from, spans[2].valid_from, None]
+
+
 def test_a_sensor_is_swapped_with_its_reason_and_the_series_stay(database: Private) -> None:
     with connected(database) as connection:
         river(connection)
@@ -159,16 +170,14 @@ def test_a_suspended_device_is_stored_and_pages_nobody_until_it_is_commissioned_
     with house.connect() as connection:
         river(connection)
         house.start_hub(CITYHUB_RULES=str(tmp_path))
-        device, begun = house.publisher(), datetime.now(UTC) - timedelta(seconds=60)
+        device = house.publisher()
+        begun = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=60)
 
         def say(second: int, level: float) -> None:
             at = begun + timedelta(seconds=second)
             house.send(device, TOPIC, {"ts": round(at.timestamp() * 1000), "values": {"level": level}})
             wait_for(
-                lambda: house.ask(
-                    "select value from reading where time = %s",
-                    at.replace(microsecond=at.microsecond // 1000 * 1000),
-                ),
+                lambda: house.ask("select value from reading where time = %s", at),
                 f"the reading of second {second}",
             )
 

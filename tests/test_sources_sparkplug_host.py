@@ -11,8 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
+import orjson
+import psycopg
 import pytest
-from fix_services import on_both_brokers
+from fix_services import Private, on_both_brokers
 from paho.mqtt.client import Client, MQTTMessage, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion
 from sparkplug_wire import REBIRTH, metric, nbirth, ndeath, payload
@@ -20,8 +22,12 @@ from sparkplug_wire import REBIRTH, metric, nbirth, ndeath, payload
 from cityhub.services import Broker, start_broker
 from edge.link import Address
 from edge.reading import now_us
+from ingest import enrolment, quota
+from ingest.health import Health
 from ingest.inbox import Inbox
 from ingest.message import OURS, Message
+from ingest.quota import Quotas
+from ingest.registry import Registry
 from ingest.sources.said import Said
 from ingest.sources.sparkplug import host as hosts
 from ingest.sources.sparkplug.host import Host, is_offline, rebirth, state
@@ -383,8 +389,8 @@ def test_topics_that_are_no_text_and_payloads_of_noise_do_not_end_the_connection
         hall.until(lambda: hall.values("city/pump-7").get("online") == 1, "the birth")
 
 
-def test_more_messages_than_the_hub_can_take_are_shed_and_counted(
-    broker: Broker, monkeypatch: pytest.MonkeyPatch
+def test_more_messages_than_the_hub_can_take_are_shed_counted_and_told(
+    broker: Broker, database: Private, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hosts, "WAITING_LIMIT", 3)
     with watching(broker) as watcher, Hall(broker) as hall:
@@ -393,6 +399,17 @@ def test_more_messages_than_the_hub_can_take_are_shed_and_counted(
         eventually(lambda: hall.host.shed, "shedding")
         eventually(lambda: hall.inbox.waiting + hall.host.shed == 10, "all")
         assert hall.inbox.waiting == 3
+        with psycopg.connect(database.url, autocommit=True) as connection:
+            enrolment.enrol_hub(connection)
+            registry = Registry()
+            registry.refresh(connection)
+            health = Health(
+                hall.inbox, Quotas(quota.DEVICE, quota.DEPARTMENT), registry, lambda: hall.host.shed
+            )
+            for told in (7, 0):
+                health.say(connection)
+                *_, own = hall.inbox.take(1.0)
+                assert orjson.loads(own.payload)["values"]["shed"] == told
 
 
 def test_a_broker_that_dies_and_comes_again_hears_a_birth_of_the_new_connection(

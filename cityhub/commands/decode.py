@@ -29,6 +29,7 @@ FORMATS = {
     "modbus": "edge.protocols.modbus.explain:explain",
     "hj212": "edge.protocols.hj212.explain:explain",
     "sl427": "edge.protocols.sl427.explain:explain",
+    "szy206": "edge.protocols.sl427.explain:explain",
     "sdi12": "edge.protocols.sdi12.explain:explain",
     "thingsboard": "ingest.sources.explain:thingsboard",
     "frigate": "ingest.sources.explain:frigate",

@@ -38,9 +38,11 @@ def connect(given: Settings) -> psycopg.Connection:
     import psycopg  # noqa: PLC0415 -- a gateway has none, and shares the options above
 
     try:
-        return psycopg.connect(reach(given).database_url, autocommit=True, connect_timeout=5)
+        connection = psycopg.connect(reach(given).database_url, autocommit=True, connect_timeout=5)
+        connection.execute("set timezone = 'UTC'")  # what is printed says Z, wherever the server lives
     except psycopg.OperationalError as error:
         raise OperatorError(
             f"the database does not answer: {str(error).strip().splitlines()[0]}",
             "is the hub running? `cityhub up` starts it",
         ) from error
+    return connection

@@ -9,8 +9,8 @@ import psycopg
 import typer
 from rich.console import Console
 
+from api.placing import place_devices
 from cityhub.commands.options import Config, connect, settings
-from cityhub.placing import place_devices
 from cityhub.settings import OperatorError
 from geo.area import area_m2
 from geo.table import keep

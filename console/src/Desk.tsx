@@ -13,7 +13,9 @@ import { LevelStrip } from "./LevelStrip";
 import { CityMap } from "./map/CityMap";
 import { groundOf, sceneOf } from "./map/scene";
 import { useNow } from "./now";
+import { LazyConnect } from "./LazyConnect";
 import { quantityText } from "./quantities";
+import { go, useRoute } from "./route";
 import { usePhone, useRowsThatFit } from "./screen";
 import { seat } from "./seats";
 import { signOut, situation } from "./situation";
@@ -26,11 +28,15 @@ import { Vitals } from "./Vitals";
 import { useWords } from "./words";
 
 const BACK_TO_FIRST_PAGE_MS = 45_000;
+const CONNECTORS = new Set(["engineer", "administrator"]);
 
 export function Desk() {
   const { words } = useWords();
   const phone = usePhone();
-  const [tab, setTab] = useState<Tab>("alarms");
+  const route = useRoute();
+  const connecting = route.page === "connect";
+  const [place, setPlace] = useState<Tab>("alarms");
+  const tab = connecting ? "connect" : place;
   const floor = useRef<HTMLElement>(null);
   const rows = useRowsThatFit(floor);
   const list = useList(phone ? null : rows);
@@ -38,15 +44,24 @@ export function Desk() {
   const scene = useScene(list.shownIds, list.selected);
   const alarms = useSlice(situation, (now) => now.alarms);
   const session = useSlice(situation, (now) => now.session);
+  const user = session !== null && session !== "asking" ? session : null;
+  const connects = user !== null && CONNECTORS.has(user.role);
   const alarm = list.selected === null ? null : (alarms.get(list.selected) ?? null);
-  const classes = ["desk", phone ? `phone on-${tab}` : "wall", stale ? "stale" : ""].join(" ");
+  const classes = ["desk", phone ? `phone on-${tab}` : connecting ? "wall on-connect" : "wall", stale ? "stale" : ""].join(" ");
+  const setTab = (next: Tab) => {
+    if (next !== "connect") setPlace(next);
+    go(next === "connect" ? { page: "connect", device: null } : { page: "desk" });
+  };
   const pick = (id: string) => {
     list.select(id);
     if (phone) setTab("alarms");
   };
   const menu = (
     <nav class="menu">
-      <span class="user"><bdi>{session !== null && session !== "asking" ? session.name : ""}</bdi></span>
+      <span class="user"><bdi>{user?.name}</bdi></span>
+      {!phone && (connects || connecting) && (
+        <button type="button" aria-pressed={connecting} onClick={() => go(connecting ? { page: "desk" } : { page: "connect", device: null })}>{connecting ? words.connect.back : words.connect.go}</button>
+      )}
       <LanguageSwitch />
       <button type="button" onClick={() => void signOut()}>{words.signIn.out}</button>
     </nav>
@@ -62,13 +77,14 @@ export function Desk() {
       </header>
       <Troubles />
       <main ref={floor} class="floor">
-        {(!phone || tab === "map") && <div class="where"><CityMap scene={scene} pick={pick} /><Legend /></div>}
-        {(!phone || tab === "alarms") && <AlarmList {...list} />}
+        {connecting && <LazyConnect device={route.device} />}
+        {(phone ? tab === "map" : !connecting) && <div class="where"><CityMap scene={scene} pick={pick} /><Legend /></div>}
+        {(phone ? tab === "alarms" : !connecting) && <AlarmList {...list} />}
         {phone && tab === "more" && <div class="more">{menu}<Vitals alarm={alarm} /></div>}
       </main>
-      {!phone && <Vitals alarm={alarm} />}
+      {!phone && !connecting && <Vitals alarm={alarm} />}
       {phone && tab === "alarms" && alarm && <Thumb key={alarm.id} alarm={alarm} letter={letterOf(list.shownIds.indexOf(alarm.id))} />}
-      {phone && <Tabs tab={tab} go={setTab} />}
+      {phone && <Tabs tabs={connects || connecting ? ["alarms", "map", "connect", "more"] : ["alarms", "map", "more"]} tab={tab} go={setTab} />}
       <Announcer />
     </div>
   );

@@ -16,10 +16,14 @@ export class Refusal extends Error {
 export class Unreachable extends Error {}
 
 const ANSWER_WITHIN_MS = 15_000;
+/** A picture over a weak link takes its time. */
+const PICTURE_WITHIN_MS = 90_000;
 const PAGE = 1000;
 const MOST_PAGES = 200;
 
-async function ask<T>(method: string, path: string, body?: unknown): Promise<T> {
+/** A body that is a Blob goes as it is, any other as JSON. */
+export async function ask<T>(method: string, path: string, body?: unknown): Promise<T> {
+  const picture = body instanceof Blob ? body : null;
   let answer: Response;
   let text: string;
   try {
@@ -27,9 +31,9 @@ async function ask<T>(method: string, path: string, body?: unknown): Promise<T> 
       method,
       credentials: "same-origin",
       cache: "no-store",
-      headers: body === undefined ? {} : { "Content-Type": "application/json" },
-      body: body === undefined ? null : JSON.stringify(body),
-      signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
+      headers: body === undefined ? {} : { "Content-Type": picture?.type ?? "application/json" },
+      body: body === undefined ? null : (picture ?? JSON.stringify(body)),
+      signal: AbortSignal.timeout(picture ? PICTURE_WITHIN_MS : ANSWER_WITHIN_MS),
     });
     text = await answer.text();
   } catch (error) {
@@ -57,7 +61,7 @@ function problemDetail(text: string): string {
   }
 }
 
-async function everyItem<T>(path: string): Promise<T[]> {
+export async function everyItem<T>(path: string): Promise<T[]> {
   const items: T[] = [];
   const joiner = path.includes("?") ? "&" : "?";
   let cursor = "";

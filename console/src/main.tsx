@@ -8,6 +8,7 @@ import "./style/phone.css";
 import { render } from "preact";
 import { useEffect } from "preact/hooks";
 import { Desk } from "./Desk";
+import { EnrolLink, isEnrolLink } from "./EnrolLink";
 import { SignIn } from "./SignIn";
 import { situation, start } from "./situation";
 import { useSlice } from "./store";
@@ -30,5 +31,8 @@ Reflect.deleteProperty(Element.prototype, "moveBefore");
 const root = document.getElementById("console");
 if (!root) throw new Error("index.html has no #console");
 tellDocument();
-render(<Console />, root);
-void start();
+if (isEnrolLink()) render(<EnrolLink />, root);
+else {
+  render(<Console />, root);
+  void start();
+}

@@ -101,7 +101,8 @@ export function enter(session: Session): void {
   timers = [setInterval(loadPlaces, PLACES_EVERY_MS), setInterval(loadLoad, LOAD_EVERY_MS)];
 }
 
-function leave(): void {
+/** The session is over: back to the sign-in page. */
+export function leave(): void {
   stopListening?.();
   stopListening = null;
   stopTimers();

@@ -1,44 +1,11 @@
 // Uses the built console as a person would, in a real browser against a running hub; prints what it found as JSON.
 // Needs CONSOLE_URL, CONSOLE_USER, CONSOLE_PASSWORD and CHROMIUM in the environment, and at least one untaken alarm in the hub.
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { chromium } from "playwright-core";
+import { FLAGS, listener, PATIENCE_MS, signIn, told, until, withBrowser } from "./browser.mjs";
 
-const { CONSOLE_URL, CONSOLE_USER, CONSOLE_PASSWORD, CHROMIUM } = process.env;
-const PATIENCE_MS = 30_000;
-const FLAGS = [
-  "--no-sandbox", "--disable-gpu", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-quic", "--no-first-run",
-  "--disable-background-networking", "--disable-component-update", "--disable-sync",
-];
+const { CONSOLE_URL, CONSOLE_PASSWORD } = process.env;
 
 const found = { faults: [] };
-
-/** Polls in the page: the CSP forbids the string evaluation that waitForFunction needs. */
-async function until(page, what, look, argument) {
-  const end = Date.now() + PATIENCE_MS;
-  for (;;) {
-    const seen = await page.evaluate(look, argument);
-    if (seen) return seen;
-    if (Date.now() > end) throw new Error(`waited ${PATIENCE_MS / 1000} s in vain for: ${what}`);
-    await page.waitForTimeout(100);
-  }
-}
-
-/** Whatever the browser complains of is a fault, but for the two answers that the steps below provoke. */
-function listen(page) {
-  page.on("pageerror", (error) => found.faults.push(`error: ${error.message}`));
-  page.on("console", (message) => {
-    if (message.type() !== "error" || /status of 401/.test(message.text())) return;
-    found.faults.push(`console: ${message.text()}`);
-  });
-}
-
-async function signIn(page, password) {
-  await page.getByRole("textbox").first().fill(CONSOLE_USER);
-  await page.locator("input[type=password]").fill(password);
-  await page.locator("button[type=submit]").click();
-}
+const listen = listener(found.faults);
 
 const rows = (page) => page.evaluate(() => [...document.querySelectorAll("[data-alarm]")].map((row) => ({ ...row.dataset })));
 
@@ -64,9 +31,7 @@ async function coloursOf(page, element) {
 }
 
 async function drive(context) {
-  await context.addInitScript(() => {
-    document.addEventListener("securitypolicyviolation", (event) => console.error(`CSP: ${event.violatedDirective} ${event.blockedURI}`));
-  });
+  await told(context);
   const page = await context.newPage();
   listen(page);
   await page.goto(CONSOLE_URL);
@@ -126,19 +91,6 @@ async function driveWithoutWebgl(page) {
     list: Object.fromEntries([...document.querySelectorAll("[data-alarm]")].map((row) => [row.dataset.alarm, row.dataset.letter])),
     map: Object.fromEntries([...document.querySelectorAll("[data-mark]")].map((mark) => [mark.dataset.mark, mark.querySelector(".letter")?.textContent ?? ""])),
   }));
-}
-
-async function withBrowser(flags, act) {
-  const home = await mkdtemp(join(tmpdir(), "console-"));
-  const context = await chromium.launchPersistentContext(home, {
-    executablePath: CHROMIUM, headless: true, args: flags, viewport: { width: 1366, height: 768 }, locale: "zh-CN",
-  });
-  try {
-    await act(context);
-  } finally {
-    await context.close();
-    await rm(home, { recursive: true, force: true });
-  }
 }
 
 try {

@@ -121,6 +121,14 @@ class Conversation:
         if capture := self._watch.capture:
             capture.write(now_us, self.name, ">", data)
 
+    def refused(self, samples: int, why: str) -> None:
+        """The journal did not take them. A station that wants no confirmation will not say them again."""
+        heard = Heard(notes=[Note(self.name, "journal-full", f"{samples} readings not accepted: {why}")])
+        for counts in (self.counts, self._total):
+            counts.take(heard)
+            counts.samples -= samples
+        self._watch.note(self.name, heard.notes[0])
+
     def look(self) -> None:
         """Take down who was heard here, for other threads to read."""
         self.stations = tuple(printable(each) for each in self.dialogue.stations()[:STATIONS_KNOWN])

@@ -50,7 +50,9 @@ class Hj212:
             if found.refused:
                 self._refuse(heard, "refused", found.refused)
                 self._noise += len(found.raw)
-                heard.hang_up = self._noise > NOISE_LIMIT
+                if self._noise > NOISE_LIMIT:
+                    heard.hang_up = True
+                    break  # each refusal may have cost the check of a long packet
                 continue
             self._noise = 0
             try:

@@ -254,6 +254,8 @@ class Line:
             except JournalFull as error:
                 # No answer: the station keeps its readings and says them again.
                 log.warning("readings not accepted", reason=str(error), samples=len(heard.samples))
+                if self._conversation:
+                    self._conversation.refused(len(heard.samples), str(error))
                 return False
         if heard.reply and self._conversation:
             self._conversation.said(heard.reply, now_us())

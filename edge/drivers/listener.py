@@ -160,6 +160,7 @@ class Listener:
                 log.warning("readings not accepted", reason=str(error), samples=len(samples))
                 for link, each in heard:
                     if each.samples:
+                        link.conversation.refused(len(each.samples), str(error))
                         self._drop(link)
         for link, each in heard:
             if each.reply and link.socket.fileno() != -1:

@@ -111,11 +111,19 @@ class Sl427:
             heard.notes.append(Note(device, "downlink", f"a centre's frame came up the link: {message.name}"))
             return
         data: bytes | None = message.data
+        if message.split and self._pieces.again(message):
+            heard.notes.append(Note(device, "resend", "the last frame of a message that is done"))
+            heard.reply += self._confirm(message, arrived_us)
+            return
         if message.split:
             data, given_up = self._pieces.take(message, arrived_us)
             for held in given_up:
                 self._give_up(heard, held)
-        if data is None or self._take(heard, message, data, device, arrived_us):
+        if data is None:
+            # A station goes on when a frame is confirmed; the last one only when nothing is missing before it.
+            if message.split > 1:
+                heard.reply += self._confirm(message, arrived_us)
+        elif self._take(heard, message, data, device, arrived_us):
             heard.reply += self._confirm(message, arrived_us)
 
     def _take(self, heard: Heard, message: Message, data: bytes, device: str, arrived_us: int) -> bool:

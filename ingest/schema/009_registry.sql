@@ -90,15 +90,22 @@ create trigger device_history_begins after insert on device referencing new tabl
 create function device_history_goes_on() returns trigger language plpgsql as $$
 declare
     now_so jsonb := (select to_jsonb(device_record) - 'id' from device_record where id = new.id);
+    since timestamptz;
 begin
     update device_history set valid_to = now()
         where device_id = new.id and valid_to is null and valid_from < now() and record is distinct from now_so;
     if found then
         insert into device_history (device_id, key, valid_from, who, because, record)
         values (new.id, new.key, now(), device_who(), device_because(), now_so);
-    else  -- changed twice in one transaction: nobody saw what was between
-        update device_history set record = now_so, key = new.key
-            where device_id = new.id and valid_from = now() and record is distinct from now_so;
+        return null;
+    end if;
+    -- Changed twice in one transaction: nobody saw what was between.
+    update device_history set record = now_so, key = new.key where device_id = new.id and valid_from = now();
+    if not found then  -- a transaction that began after this one has changed it before this one did
+        update device_history set valid_to = valid_from + interval '1 microsecond'
+            where device_id = new.id and valid_to is null and record is distinct from now_so returning valid_to into since;
+        insert into device_history (device_id, key, valid_from, who, because, record)
+        select new.id, new.key, since, device_who(), device_because(), now_so where since is not null;
     end if;
     return null;
 end $$;
@@ -109,7 +116,7 @@ create trigger device_history_goes_on after update of
 
 create function device_history_ends() returns trigger language plpgsql as $$
 begin
-    update device_history set valid_to = now() where device_id = old.id and valid_to is null;
+    update device_history set valid_to = greatest(now(), valid_from) where device_id = old.id and valid_to is null;
     return null;
 end $$;
 create trigger device_history_ends after delete on device for each row execute function device_history_ends();

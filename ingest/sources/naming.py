@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from edge.wire import shown
 from ingest.sources import document
 
-# Before a capital that begins a word: soilMoisture, PM25Value, 2ndValve.
-HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+# Before a capital that begins a word: soilMoisture, PM25Value, 2ndValve; not inside pH, dB or mA.
+SYMBOL = r"(?:(?<=[^A-Za-z0-9][a-z])|(?<=^[a-z]))[A-Z](?![a-z])"
+HUMP = re.compile(rf"(?!{SYMBOL})(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 BETWEEN = re.compile(r"[^a-z0-9]+")
 NAME_LIMIT = 64
 

@@ -13,7 +13,7 @@ from faults.rounds import PATIENCE_S, rounds
 from fix_hub import wait_for
 
 from edge.reading import now_us
-from ingest.assemble import Assembler
+from ingest.reader import Reader
 
 SHARES = (0.001, 0.01, 0.1, 0.5)
 EACH = 200
@@ -85,8 +85,8 @@ def test_good_rows_beside_poisoned_ones_are_stored_and_the_bad_ones_kept_with_a_
 def test_control_a_hub_that_drops_what_it_does_not_understand_is_caught(
     ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def shrug(*_: object) -> None:
+    def shrug(*_: object, **__: object) -> None:
         """Say nothing, keep nothing, count nothing."""
 
-    monkeypatch.setattr(Assembler, "_refuse", staticmethod(shrug))
+    monkeypatch.setattr(Reader, "_refuse", staticmethod(shrug))
     assert poison(ground, 4_000).lost

@@ -9,6 +9,7 @@ const METRICS: Record<string, string> = {
   ph: "pH", turbidity: "turbidity", pressure: "pressure", tilt: "tilt", angle: "tilt", methane: "methane", gas: "gas",
   density: "crowd density", crowd_density: "crowd density", count: "count", in: "people coming in", out: "people going out", passed: "passers-by", occupancy: "occupancy", water: "depth to water",
   open: "open", lamp: "lamp", backlog: "readings waiting", people: "people", speed: "speed",
+  "pm2-5": "PM2.5", "cod-mn": "CODMn", cod: "COD", rssi: "signal (RSSI)", snr: "signal (SNR)", "rain-5min": "rain in 5 min", "rain-1h": "rain in 1 h", "rain-1d": "rain in a day",
   battery: "battery", voltage: "voltage", current: "current", power: "power", noise: "noise", pm25: "PM2.5", pm10: "PM10",
 };
 
@@ -25,7 +26,7 @@ export const en = {
   stateOf: (metric: string | null, value: number | null): string | null => (metric === "open" ? (value === 1 ? "open" : value === 0 ? "closed" : null) : null),
   /** A rule's title; those that are shipped have a translation. */
   title: (title: string) => title,
-  metric: (key: string) => METRICS[key.toLowerCase()] ?? key.replaceAll("_", " "),
+  metric: (key: string) => METRICS[key.toLowerCase()] ?? key.replaceAll(/[_-]/g, " "),
 
   signIn: {
     title: "Sign in",
@@ -132,7 +133,14 @@ export const en = {
     connected: "connected",
     disconnected: "not connected",
   },
-  tabs: { alarms: "Alarms", map: "Map", more: "State" },
+  tabs: { alarms: "Alarms", map: "Map", connect: "Connect", more: "State" },
+  enrolLink: {
+    title: "This code is for a device",
+    how: "It gives a device its credential, once and within ten minutes. Scan it with the device, or run this on the device’s computer:",
+    secret: "Whoever has this link can become the device. Close this page when it is done.",
+    home: "To the console",
+  },
+  connect: { go: "Connect a device", back: "Back to the desk", loading: "Loading the page…", failed: "The page could not be loaded. Check the network.", again: "Try again" },
   troubles: {
     title: "Something did not work",
     close: "Close",

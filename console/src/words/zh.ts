@@ -4,8 +4,15 @@ import type { Words } from "../words";
 const METRICS: Record<string, string> = {
   level: "水位", water_level: "水位", depth: "积水深度", flow: "流量", discharge: "流量", rain: "雨量", rainfall: "雨量",
   temperature: "温度", humidity: "湿度", conductivity: "电导率", ph: "pH", turbidity: "浊度", pressure: "压力", tilt: "倾角",
-  angle: "倾角", methane: "甲烷", gas: "燃气", density: "人群密度", crowd_density: "人群密度", count: "计数", in: "进入人数", out: "离开人数", passed: "通过人数", occupancy: "占有率",
+  angle: "倾角", methane: "甲烷", gas: "燃气", density: "人群密度", crowd_density: "人群密度", count: "计数", in: "进入人数", passed: "通过人数", occupancy: "占有率",
   water: "水面距井盖", open: "开启", lamp: "灯", backlog: "待传读数", people: "人数",
+  velocity: "流速", "volume-total": "累计水量", "rain-total": "累计雨量", "rain-5min": "5 分钟雨量", "rain-1h": "1 小时雨量", "rain-1d": "日雨量",
+  "water-temperature": "水温", "air-temperature": "气温", "air-pressure": "气压", "wind-speed": "风速", "wind-direction": "风向", evaporation: "蒸发量",
+  "dissolved-oxygen": "溶解氧", cod: "COD", "cod-mn": "高锰酸盐指数", ammonia: "氨氮", phosphorus: "总磷", nitrogen: "总氮",
+  "pm2-5": "PM2.5", so2: "二氧化硫", no2: "二氧化氮", o3: "臭氧", co: "一氧化碳", "battery-level": "电池电量", rssi: "信号 RSSI", snr: "信噪比",
+  displaced: "移位", "water-detected": "浸水", "energy-total": "累计电量", dimming: "调光", out: "离开人数", "in-total": "累计进入", "out-total": "累计离开",
+  car: "车辆", "car-total": "累计车辆", "people-total": "累计人数", "pump-running": "水泵运行", "pump-current": "水泵电流", "gate-opening": "闸门开度",
+  "mains-lost": "市电中断", "battery-low": "电量低", "door-open": "柜门开启", "level-alarm": "水位报警", "flow-alarm": "流量报警", "quality-alarm": "水质报警",
   speed: "速度", battery: "电量", voltage: "电压", current: "电流", power: "功率", noise: "噪声", pm25: "PM2.5", pm10: "PM10",
 };
 
@@ -25,7 +32,7 @@ export const zh: Words = {
   exercise: "演练",
   stateOf: (metric, value) => (metric === "open" ? (value === 1 ? "开启" : value === 0 ? "关闭" : null) : null),
   title: (title) => TITLES[title] ?? title,
-  metric: (key) => METRICS[key.toLowerCase()] ?? key.replaceAll("_", " "),
+  metric: (key) => METRICS[key.toLowerCase()] ?? key.replaceAll(/[_-]/g, " "),
 
   signIn: {
     title: "登录",
@@ -131,7 +138,14 @@ export const zh: Words = {
     connected: "已连接",
     disconnected: "未连接",
   },
-  tabs: { alarms: "告警", map: "地图", more: "状态" },
+  tabs: { alarms: "告警", map: "地图", connect: "接入", more: "状态" },
+  enrolLink: {
+    title: "此码供设备使用",
+    how: "它让设备领取凭证，只能用一次，十分钟内有效。请用设备扫描，或在设备的计算机上运行：",
+    secret: "得到此链接者即可冒充该设备。用完请关闭本页。",
+    home: "前往值守台",
+  },
+  connect: { go: "接入设备", back: "返回值守台", loading: "正在读取页面…", failed: "页面读取失败，请检查网络。", again: "重试" },
   troubles: {
     title: "有操作未成功",
     close: "关闭",

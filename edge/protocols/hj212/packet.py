@@ -16,7 +16,11 @@ SEGMENT_STANDARD = 1024
 CACHED = 4096
 """Headers and minutes are remembered, at most so many: between two packets of a station little but the numbers changes."""
 CACHED_LENGTH = 160
-NAMES = 256
+KINDS_KEPT, NAMES = 64, 512
+"""What names of items mean is remembered for so many kinds of packets, of each so many names."""
+NOTES_CACHED = 8
+"""A header with more oddities is read anew each time: it is no station's."""
+QN = re.compile(r"[0-9A-Za-z]{1,32}")
 MN = re.compile(r"[0-9A-Za-z_-]{1,32}")
 CODE = re.compile(r"[0-9A-Za-z]{1,32}")
 FIELDS = {"QN", "ST", "CN", "PW", "MN", "Flag", "PNUM", "PNO"}
@@ -77,7 +81,7 @@ class Header:
     pnum: int = 0
     pno: int = 0
     notes: Notes = field(default_factory=list)
-    items: dict[str, Item] = field(default_factory=dict)
+    items: dict[str, Item] = field(default_factory=dict)  # shared by all headers of this ST and CN
     tail: str = ""  # of the answer: it is the same until the station changes its header
 
     @property
@@ -114,6 +118,7 @@ class Packet(NamedTuple):
 
 _headers: dict[str, Header] = {}
 _minutes: dict[str, int] = {}
+_items: dict[tuple[str, str], dict[str, Item]] = {}
 
 
 def read(segment: bytes) -> Packet:
@@ -129,13 +134,14 @@ def read(segment: bytes) -> Packet:
     header = _headers.get(rest)
     if header is None:
         header = _read_header(rest)
-        if len(rest) <= CACHED_LENGTH:
+        if len(rest) <= CACHED_LENGTH and len(header.notes) <= NOTES_CACHED:
             if len(_headers) >= CACHED:
                 _headers.clear()
             _headers[rest] = header
     if not qn or not (qn.isascii() and qn.isdigit()):
         qn = _field(rest, "QN") or qn
-    return Packet(header, qn, text[place + 5 : -2])
+    # An answer repeats it, so it must be something that can be said.
+    return Packet(header, qn if QN.fullmatch(qn) else "", text[place + 5 : -2])
 
 
 def _field(text: str, name: str) -> str:
@@ -176,7 +182,18 @@ def _read_header(text: str) -> Header:
         _whole(found.get("PNUM"), 9999) or 0,
         _whole(found.get("PNO"), 9999) or 0,
         notes,
+        _items_of(found.get("ST", ""), cn),
     )
+
+
+def _items_of(st: str, cn: str) -> dict[str, Item]:
+    """What the names of items mean in packets of this kind; the same for every station."""
+    known = _items.get((st, cn))
+    if known is None:
+        if len(_items) >= KINDS_KEPT:
+            _items.clear()
+        known = _items[st, cn] = {}
+    return known
 
 
 def _whole(text: str | None, most: int) -> int | None:

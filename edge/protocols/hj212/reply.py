@@ -9,6 +9,9 @@ NOTICE, DATA = "9013", "9014"
 SYSTEM = "91"
 """ST of what the two systems say to each other."""
 
+PASSWORD = 64
+"""Characters of the longest password that is said again; the standard has nine at most."""
+
 ANSWERS = {"9011", "9012", "9013", "9014"}
 """What a station answers to us; answered by nobody."""
 
@@ -25,6 +28,6 @@ def confirm(packet: Packet) -> bytes:
         return b""
     if not header.tail:
         command = NOTICE if header.cn.startswith("1") else DATA
-        secret = f"PW={header.pw};" if header.pw.isascii() else ""
+        secret = f"PW={header.pw};" if header.pw.isascii() and len(header.pw) <= PASSWORD else ""
         header.tail = f";ST={SYSTEM};CN={command};{secret}MN={header.mn};Flag={flag & ~0b11};CP=&&&&"
     return pack(f"QN={packet.qn}{header.tail}")

@@ -31,6 +31,12 @@ class Pieces:
 
     def __init__(self) -> None:
         self._open: dict[tuple[bytes, int, int], Open] = {}
+        self._done: dict[tuple[bytes, int, int], bytes] = {}  # the last frame of the last message
+
+    def again(self, message: Message) -> bool:
+        """Whether this is the last frame of a message that is done: its confirmation was lost."""
+        key = (message.address, message.function, message.kind)
+        return message.split == 1 and key not in self._open and self._done.get(key) == message.data
 
     def take(self, message: Message, arrived_us: int) -> tuple[bytes | None, list[Open]]:
         """The whole data where this was the last frame missing, and open messages that had to make room."""
@@ -51,6 +57,9 @@ class Pieces:
         if held.missing() or 1 not in held.pieces:
             return None, given_up
         del self._open[key]
+        while len(self._done) >= TOGETHER:
+            del self._done[next(iter(self._done))]
+        self._done[key] = held.pieces[1]
         return b"".join(held.pieces[number] for number in sorted(held.pieces, reverse=True)), given_up
 
     def expired(self, now_us: int) -> list[Open]:

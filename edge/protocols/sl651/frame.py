@@ -17,6 +17,7 @@ HEX = re.compile(rb"~~(?=.{9}[\x00-\x0f\x80-\x8f].[\x02\x16])", re.DOTALL)
 ASCII = re.compile(rb"\x01(?=[0-9A-Fa-f]{18}[08][0-9A-Fa-f]{3}[\x02\x16])")
 HEX_HEAD, ASCII_HEAD = 14, 24  # up to and with STX
 NOISE_SHOWN = 24
+STRIDE = 4_096  # looked at in one go: what is compared with every open head must stay small
 
 
 class Frame(NamedTuple):
@@ -65,6 +66,14 @@ class Splitter:
 
     def feed(self, data: bytes) -> list[Frame | Fault]:
         """Take what came; return the frames and faults that it completes, in the stream's order."""
+        if len(data) <= STRIDE:
+            return self._feed(data)
+        found: list[Frame | Fault] = []
+        for at in range(0, len(data), STRIDE):
+            found += self._feed(data[at : at + STRIDE])
+        return found
+
+    def _feed(self, data: bytes) -> list[Frame | Fault]:
         self._buffer = buffer = self._buffer + data if self._buffer else data
         found: list[Frame | Fault] = []
         self._look()

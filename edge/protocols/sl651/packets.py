@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+from array import array
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -15,6 +17,7 @@ MESSAGES_LIMIT = 8  # of a link at once
 PATIENCE_US = 15_000_000  # silence after which a packet is asked for again
 ASKED_LIMIT = 3  # times for one packet: a station sends each at most twice more (6.3.1.2)
 DONE_KEPT = 16
+RESEND_US = 300_000_000  # a packet that comes again comes within this time
 
 Key = tuple[str, int, int, bool]
 """Station, function, number of packets, ASCII: all that a later packet says of its message."""
@@ -40,6 +43,18 @@ class Message:
     times: int = 0  # and how often
 
 
+class Done(NamedTuple):
+    """A message that was put together, as far as a packet of it can be told when it comes again."""
+
+    serial: bytes
+    sums: array[int]  # of its packets in order
+    at_us: int
+
+    def holds(self, frame: Frame, now_us: int) -> bool:
+        """Whether this is one of its packets again, and not one of another message whose first was lost."""
+        return now_us - self.at_us <= RESEND_US and self.sums[frame.number - 1] == zlib.crc32(frame.body)
+
+
 class Outcome(NamedTuple):
     """What a packet, or a silence, led to."""
 
@@ -55,7 +70,7 @@ class Packets:
 
     def __init__(self) -> None:
         self._open: OrderedDict[Key, Message] = OrderedDict()
-        self._done: OrderedDict[Key, bytes] = OrderedDict()  # serial number
+        self._done: OrderedDict[Key, Done] = OrderedDict()
 
     @property
     def size(self) -> int:
@@ -66,26 +81,31 @@ class Packets:
         """Take one packet; its number must be in range."""
         key = (frame.rtu, frame.func, frame.total, frame.text)
         message = self._open.get(key)
+        outcomes: list[Outcome] = []
         if message and frame.number == 1 and message.parts.get(1, frame.body) != frame.body:
-            message = None  # another message has begun; the old one will not go on
+            outcomes.append(self._give_up(key, "another message has begun"))
+            message = None
         if message is None:
             # The first packet begins a message, also one that was done: it is acknowledged when it is whole again.
-            if frame.number != 1 and key in self._done:
-                return [Outcome(again=Missing(frame, frame.total, self._done[key]))]
+            done = self._done.get(key)
+            if frame.number != 1 and done and done.holds(frame, now_us):
+                return [Outcome(again=Missing(frame, frame.total, done.serial))]
             message = self._open[key] = Message(frame, now_us)
         self._open.move_to_end(key)
         message.size += len(frame.body) - len(message.parts.get(frame.number, b""))
         message.parts[frame.number] = frame.body
         message.heard_us = now_us
         if message.size > REPORT_LIMIT and frame.func != PICTURE:
-            return [self._give_up(key, f"more than {REPORT_LIMIT} bytes and no picture")]
+            return [*outcomes, self._give_up(key, f"more than {REPORT_LIMIT} bytes and no picture")]
         if len(message.parts) == frame.total:
             del self._open[key]
-            self._done[key] = _serial(message)
+            parts = [message.parts[at] for at in sorted(message.parts)]
+            self._done[key] = Done(_serial(message), array("I", map(zlib.crc32, parts)), now_us)
+            self._done.move_to_end(key)
             while len(self._done) > DONE_KEPT:
                 self._done.popitem(last=False)
-            return [Outcome(b"".join(message.parts[at] for at in sorted(message.parts)), frame=frame)]
-        outcomes = self._bounded()
+            return [*outcomes, Outcome(b"".join(parts), frame=frame)]
+        outcomes += self._bounded()
         # The last one, or the one that was asked for: time to see what is missing.
         if key in self._open and frame.number in {frame.total, message.asked}:
             outcomes.append(self._ask(key, message))

@@ -20,6 +20,7 @@ NEAR_M = 0.2
 BASE_M = 0.05  # a base level that moves by more than a slot's resolution and a little
 SECTORS, SECTOR_DEG = 16, 22.5
 STATIONS_KEPT = 1024
+NAMES_KEPT = 8_192  # of series, on one link
 NOTES_LIMIT = 40  # of one message
 HOUR_SLOTS = ("auto", "first", "last")
 
@@ -51,6 +52,7 @@ class Collector:
             raise ValueError(f"hour_slots {hour_slots!r}; one of {', '.join(HOUR_SLOTS)}")
         self._identify, self._metrics, self._hour_slots = identify, dict(metrics or {}), hour_slots
         self._names: dict[str, dict[int | str, str]] = {}
+        self._made = 0  # names in there
         self._bases: dict[tuple[str, int], float] = {}
 
     def take(  # noqa: C901 -- one walk, as fast as it goes
@@ -104,6 +106,10 @@ class Collector:
             if len(self._names) >= STATIONS_KEPT:  # a link that speaks for so many is no station
                 self._names.clear()
                 self._bases.clear()
+                self._made = 0
+            elif self._made >= NAMES_KEPT:
+                self._names.clear()
+                self._made = 0
             names = self._names[station] = {}
         return names
 
@@ -115,6 +121,7 @@ class Collector:
             else self._metrics.get(what) or el.kind(what).metric or f"element-{what:02x}"
         )
         name = names[what] = f"{self._identify(station)}/{metric}"
+        self._made += 1
         return name
 
     def _other(  # noqa: C901 -- a table of cases
@@ -249,20 +256,17 @@ class Collector:
         metric = {fn.PUMPS: "pump-running", fn.VALVES: "valve-open", fn.GATES: "gate-open"}.get(func)
         if metric is None or not data:
             return
-        names = self._named(station)
+        device = self._identify(station)
         # The first byte counts bytes of states; of gates it counts the gates, whose openings follow, in cm.
         count = data[0] if func == fn.GATES else 8 * data[0]
         width = (count + 7) // 8
         if len(data) < 1 + width + (2 * count if func == fn.GATES else 0):
-            notes.append(
-                Note(self._identify(station), "cut-short", f"{len(data)} bytes of states of {count}")
-            )
+            notes.append(Note(device, "cut-short", f"{len(data)} bytes of states of {count}"))
             return
         for place in range(count):
-            name = self._name(names, station, f"{metric}-{place + 1}")
+            name = f"{device}/{metric}-{place + 1}"  # not kept: a stranger can name two thousand in one frame
             samples.append((name, at, float(data[1 + place // 8] >> place % 8 & 1)))
             if func == fn.GATES:
                 opening = data[1 + width + 2 * place : 3 + width + 2 * place].hex()
                 if opening.isdecimal():
-                    name = self._name(names, station, f"gate-opening-{place + 1}")
-                    samples.append((name, at, int(opening) / 100))
+                    samples.append((f"{device}/gate-opening-{place + 1}", at, int(opening) / 100))
