@@ -233,6 +233,9 @@ def test_a_device_that_is_retired_or_given_away_is_shut_out(gate: Gate, connect:
         gate.connection.execute("select pg_notify('cityhub_registry', '')")
     wait_for(lambda: retired.ended and moved.ended, "both being thrown out")
     wait_for(lambda: not credentials.is_admitted(gate.connection, pump.id), "it to be written down")
+    gate.connection.execute("update device set retired_at = null where key = 'pump-1'")
+    kept = gate.connection.execute("select revoked_at is null from credential where id = %s", (pump.id,))
+    assert kept.fetchone() == (False,), "taken back, a device is enrolled anew"
 
 
 @pytest.mark.parametrize("broker", ["mosquitto"], indirect=True)
