@@ -37,8 +37,8 @@ def test_crossings_equal_a_plain_walk_along_each_track(
             if -1 <= y < 2 - 1e-12:
                 expected.append((who, round(t1 + (0 - x1) / (x2 - x1) * (t2 - t1), 9), 1 if x1 <= 0 else -1))
     shuffled = np.array([fixes[i] for i in mixed if i < len(fixes)]).reshape(-1, 4)
-    track, time_s, x, y = shuffled.T
-    found = crossings(track.astype(np.int64), time_s, x, y, line, 10.0)
+    tracks, times_s, xs, ys = shuffled.T
+    found = crossings(tracks.astype(np.int64), times_s, xs, ys, line, 10.0)
     times = [round(each, 9) for each in found.time_s.tolist()]
     assert sorted(zip(found.track.tolist(), times, found.direction.tolist(), strict=True)) == sorted(expected)
     assert times == sorted(times)

@@ -195,7 +195,7 @@ class Place:
             return held if all(len(held.get(key, {})) >= len(rows) for key, rows in wanted.items()) else None
 
         try:
-            return wait_for(mine, "every sample", 30)
+            found: Table = wait_for(mine, "every sample", 30)
         except pytest.fail.Exception:
             held = self.holds()
             lacks = {
@@ -204,6 +204,7 @@ class Place:
             letters = self.house.ask("select reason, detail, topic, times from dead_letter limit 20")
             logs = [(self.house.home / f"{name}.log").read_text()[-1500:] for name in ("edge", "hub")]
             pytest.fail("\n".join([f"held and wanted: {lacks}; dead letters: {letters}", *logs]))
+        return found
 
 
 def free_ports(count: int) -> int:
