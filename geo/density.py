@@ -25,6 +25,7 @@ QUARTER = 3
 INNER = np.cos(np.pi / (4 * QUARTER))  # of the radius, is within that polygon in any direction
 # Two people on one spot have one cell between them; no camera tells a tenth of a millimetre apart.
 GRID_M = 1e-4
+NOWHERE = shapely.Polygon()
 
 
 class Crowd(NamedTuple):
@@ -77,7 +78,7 @@ def cells(
         raise ValueError(f"x and y must be columns of one length, not {x.shape} and {y.shape}")
     if cut_off_m is not None and not cut_off_m > 0:
         raise ValueError(f"a cut-off radius of {cut_off_m} m is not above 0")
-    ground = np.full(len(x), shapely.Polygon(), dtype=object)
+    ground = np.full(len(x), NOWHERE, dtype=object)
     on = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
     shapely.prepare(walkable)
     on = on[shapely.intersects_xy(walkable, x[on], y[on])]
@@ -113,9 +114,7 @@ def _clipped(
     for each in cut[shapely.get_type_id(ground[cut]) != shapely.GeometryType.POLYGON]:
         parts = shapely.get_parts(ground[each])
         parts = parts[shapely.get_type_id(parts) == shapely.GeometryType.POLYGON]
-        ground[each] = (
-            parts[np.argmin(shapely.distance(parts, point[each]))] if len(parts) else shapely.Polygon()
-        )
+        ground[each] = parts[np.argmin(shapely.distance(parts, point[each]))] if len(parts) else NOWHERE
     return ground
 
 
@@ -136,10 +135,12 @@ def measure(
     shapely.prepare(area)
     there[there] = shapely.intersects_xy(area, x[there], y[there])
     persons, m2 = int(there.sum()), float(area.area)
-    overlap = np.zeros(len(x))
-    near = np.flatnonzero(shapely.intersects(area, ground))
-    overlap[near] = shapely.area(shapely.intersection(ground[near], area))
     whole = shapely.area(ground)
+    # Most cells lie wholly inside or wholly outside: only those on the border are cut.
+    inside = shapely.contains_properly(area, ground)
+    overlap = np.where(inside, whole, 0.0)
+    cut = np.flatnonzero(~inside & shapely.intersects(area, ground))
+    overlap[cut] = shapely.area(shapely.intersection(ground[cut], area))
     share = np.divide(overlap, whole, out=np.zeros(len(x)), where=whole > 0)
     return Crowd(
         persons,

@@ -35,6 +35,13 @@ def test_protocols_reads_every_frame_it_counts() -> None:
     assert found["machine"]["cores"] >= 1
 
 
+def test_crowd_spreads_everybody_it_counts() -> None:
+    found = bench("crowd", "--seconds", "1", "--runs", "1")
+    assert found["persons"] == 300
+    assert found["percent_of_a_core"] > 0
+    assert found["load"].keys() >= {"ground", "time"}
+
+
 def test_copy_prints_one_object_that_names_the_machine() -> None:
     found = bench("copy", "--seconds", "2", "--runs", "1")
     assert found["copy_rows_per_s"] > 0

@@ -30,15 +30,17 @@ def test_crossings_equal_a_plain_walk_along_each_track(
     expected = []
     for who in range(3):
         mine = sorted(each for each in fixes if each[0] == who)
-        for (_, t1, x1, y1), (_, t2, x2, y2) in pairwise(mine):
-            if (x1 <= 0) == (x2 <= 0) or t2 - t1 > 10:
+        for (_, t1, west, y1), (_, t2, east, y2) in pairwise(mine):
+            if (west <= 0) == (east <= 0) or t2 - t1 > 10:
                 continue
-            y = y1 + (0 - x1) / (x2 - x1) * (y2 - y1)
-            if -1 <= y < 2 - 1e-12:
-                expected.append((who, round(t1 + (0 - x1) / (x2 - x1) * (t2 - t1), 9), 1 if x1 <= 0 else -1))
+            at = y1 + (0 - west) / (east - west) * (y2 - y1)
+            if -1 <= at < 2 - 1e-12:
+                expected.append(
+                    (who, round(t1 + (0 - west) / (east - west) * (t2 - t1), 9), 1 if west <= 0 else -1)
+                )
     shuffled = np.array([fixes[i] for i in mixed if i < len(fixes)]).reshape(-1, 4)
-    tracks, times_s, xs, ys = shuffled.T
-    found = crossings(tracks.astype(np.int64), times_s, xs, ys, line, 10.0)
+    when, x, y = shuffled[:, 1:].T
+    found = crossings(shuffled[:, 0].astype(np.int64), when, x, y, line, 10.0)
     times = [round(each, 9) for each in found.time_s.tolist()]
     assert sorted(zip(found.track.tolist(), times, found.direction.tolist(), strict=True)) == sorted(expected)
     assert times == sorted(times)
