@@ -24,7 +24,7 @@ AGAIN_S = 2.0
 class Gatekeeper:
     """One thread with a database connection of its own, in the process that owns the broker.
 
-    `admit` is given everybody who may enter; it may raise OSError and is then called again.
+    `admit` is given everybody who may enter; what it raises is told in the log, and it is called again.
     """
 
     def __init__(self, database_url: str, admit: Callable[[Sequence[Grant]], None]) -> None:
@@ -53,8 +53,13 @@ class Gatekeeper:
                     while not self._stopping.is_set():
                         self._tell(connection)
                         self._wait(connection)
-            except (psycopg.Error, OSError) as error:
-                log.warning("the broker is not told of changes, trying again", reason=str(error).strip())
+            except Exception as error:  # whatever it is: without this thread nobody revoked is thrown out
+                expected = isinstance(error, psycopg.Error | OSError)
+                log.warning(
+                    "the broker is not told of changes, trying again",
+                    reason=str(error).strip(),
+                    exc_info=not expected,
+                )
                 self._told = None
                 self._stopping.wait(AGAIN_S)
 

@@ -191,6 +191,7 @@ class Outpost:
         if self.watch.capture is not None:
             self.watch.capture.close()
         self._write_status()
+        self.notes.tell(self.agent.publisher.say)  # what is not told now is told never
         self.agent.close()
 
     def _make(self, plan: DriverPlan) -> Driver:

@@ -13,9 +13,7 @@ import orjson
 class CredentialMissing(Exception):
     """There is no credential to connect with; `hint` says how to get one."""
 
-    hint = (
-        "`cityhub device new ID` gives a token, and `cityhub edge enrol TOKEN` takes the credential with it"
-    )
+    hint = "`cityhub device new ID` prints a link, and `cityhub edge enrol LINK` gets the credential with it"
 
 
 @dataclass(frozen=True, slots=True)

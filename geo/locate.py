@@ -16,6 +16,25 @@ if TYPE_CHECKING:
     from shapely import MultiPolygon, Polygon
 
 
+def within(
+    polygon: Polygon | MultiPolygon, lon: NDArray[np.float64], lat: NDArray[np.float64]
+) -> NDArray[np.intp]:
+    """Which of many points lie in one polygon, its border included.
+
+    Args:
+        polygon: WGS 84 degrees, as drawn by somebody who asks; it is prepared here and need not be kept.
+        lon: float64 (m,), degrees east.
+        lat: float64 (m,), degrees north; a point with a NaN or an infinity lies in no polygon.
+
+    Returns:
+        Indices of the points, ascending.
+    """
+    west, south, east, north = polygon.bounds or (np.nan,) * 4
+    boxed = np.flatnonzero((lon >= west) & (lon <= east) & (lat >= south) & (lat <= north))
+    shapely.prepare(polygon)
+    return boxed[shapely.intersects_xy(polygon, lon[boxed], lat[boxed])]
+
+
 class Locator:
     """An index over n polygons, asked for columns of points.
 

@@ -6,10 +6,15 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import structlog
+
+from edge.wire import Malformed
 from ingest.decode import Decoded, columns
 from ingest.message import Message
 from ingest.registry import Device, Refusal, Registry
-from ingest.sources.said import Discreet, InOrder, Source
+from ingest.sources.said import Discreet, InOrder, Said, Source
+
+log = structlog.get_logger("ingest.foreign")
 
 SPEAKERS_LIMIT = 200_000
 OURS_BELOW = "city/v1/"
@@ -59,7 +64,7 @@ class Foreign:
 
     def read(self, source: Source, message: Message) -> Iterator[Part]:
         """What a message says, device by device; raises Malformed."""
-        said = source.read(message.topic, message.payload, message.arrived_us)
+        said = _read(source, message)
         alone = len(said) == 1 and not isinstance(source, InOrder)
         for each in said:
             device = self._registry.addressed(source.scheme, each.address)
@@ -68,6 +73,17 @@ class Foreign:
             decoded = columns(source.scheme, each.samples)
             decoded.notes = each.notes
             yield Part(device, decoded, each.late)
+
+
+def _read(source: Source, message: Message) -> list[Said]:
+    """Read one message; a fault of ours costs this message, not the hub, which it would meet again for ever."""
+    try:
+        return source.read(message.topic, message.payload, message.arrived_us)
+    except Malformed:
+        raise
+    except Exception as error:
+        log.exception("a reader fails, the message is a dead letter", source=source.scheme)
+        raise Malformed(f"our own reader of {source.scheme} failed ({type(error).__name__})") from error
 
 
 def _pattern(filters: Sequence[str]) -> re.Pattern[str]:

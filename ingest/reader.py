@@ -14,7 +14,7 @@ from ingest import report
 from ingest.batch import CALENDAR_FROM_US, CALENDAR_TO_US, Archived, Batch, bury
 from ingest.decode import Decoded, decode
 from ingest.foreign import Foreign
-from ingest.message import OURS, TOPIC, Message
+from ingest.message import OURS, TOPIC, UNASKED, Message
 from ingest.registry import HUB, NONE, Device, Refusal, Registry
 from ingest.slots import Slots
 from ingest.sources.said import Source
@@ -51,9 +51,13 @@ class Reader:
         except Malformed as error:
             bury(batch, message, sender.id, "malformed", str(error), 1)
             batch.ledger.count(sender.id, received=1, rejected=1)
-            _note_progress(batch, sender, error.envelope)
+            if message.epoch != UNASKED:
+                _note_progress(batch, sender, error.envelope)
             return sender.id, []
-        _note_progress(batch, sender, decoded.envelope)
+        if (
+            message.epoch != UNASKED
+        ):  # over HTTP nobody waits for `committed`, and anybody may write an envelope
+            _note_progress(batch, sender, decoded.envelope)
         rows = self._rows(batch, message, sender, decoded)
         return sender.id, [Taken(rows)] if len(rows) else []
 

@@ -13,6 +13,10 @@ Taken = tuple[NDArray[np.int32], dict[int, Refusal]]
 """Slot by place in the table of names (0: refused), and the refusals by place."""
 
 
+TABLES_LIMIT, NAMES_LIMIT = 200_000, 2_000_000
+"""Senders choose these tables, how many there are and how long."""
+
+
 class Slots:
     """Remembers what each sender's tables of names mean; forgets all when the registry changes."""
 
@@ -20,19 +24,22 @@ class Slots:
         self._registry, self._create = registry, create
         self._plain: dict[tuple[int, tuple[str, ...]], list[int] | None] = {}
         self._known: dict[tuple[int, tuple[str, ...], tuple[str | None, ...] | None], Taken] = {}
+        self._names = 0  # in all tables that are known
 
     def forget(self) -> None:
         """The registry has changed."""
         self._plain.clear()
         self._known.clear()
+        self._names = 0
 
     def take(self, sender: Device, names: list[str], units: list[str | None] | None) -> Taken:
         """The slots of a table of names; creates series on first sight."""
         key = (sender.id, tuple(names), tuple(units) if units else None)
         taken = self._known.get(key)
         if taken is None:
-            if len(self._known) > 200_000:  # noqa: PLR2004 -- bounded: senders choose these tables
-                self._known.clear()
+            if len(self._known) > TABLES_LIMIT or self._names > NAMES_LIMIT:
+                self.forget()
+            self._names += len(names)
             taken = self._known[key] = self._find(sender, names, units)
         return taken
 
@@ -40,7 +47,7 @@ class Slots:
         """The slots of a table without units, as numbers; None when any of its names is refused."""
         key = (sender.id, names)
         if key not in self._plain:
-            if len(self._plain) > 200_000:  # noqa: PLR2004 -- as above
+            if len(self._plain) > TABLES_LIMIT:
                 self._plain.clear()
             slots, refusals = self.take(sender, list(names), None)
             self._plain[key] = None if refusals else slots.tolist()

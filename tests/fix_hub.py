@@ -24,10 +24,14 @@ from fix_services import Private
 from api import accounts
 from cityhub.commands.device import import_devices
 from cityhub.commands.zone import import_zones
+from cityhub.gatekeeper import Gatekeeper
 from cityhub.processes import command
 from cityhub.services import Broker
 from cityhub.settings import Settings, as_environment
+from edge.credential import Credential
 from edge.link import Address, Client, dial, dialect
+from ingest import credentials
+from ingest.credentials import Issued
 
 PATIENCE_S = 60.0
 ROOT = Path(__file__).parents[1]
@@ -153,6 +157,36 @@ class House:
             lambda: [line for line in log.read_text().splitlines() if '"url"' in line], "the API to listen"
         )
         self.url = json.loads(found[0])["url"]
+
+    def keep_the_gate(self) -> None:
+        """Let in whoever has a credential, as `cityhub up` does."""
+        gatekeeper = Gatekeeper(self.database.url, self.broker.admit)
+        gatekeeper.start()
+        self._stack.callback(gatekeeper.close)
+
+    def enrolled(self, device: str) -> Credential:
+        """A device's own credential, and the broker knows it."""
+        with self.connect() as connection:
+            issued = credentials.issue(connection, device, "test")
+        self._until_admitted(issued)
+        at, department = Address(self.broker.device_url), issued.user.split("/")[0]
+        return Credential(device, department, issued.user, issued.secret, issued.client_id, at.host, at.port)
+
+    def source(self, name: str, department: str, publish: list[str], subscribe: list[str]) -> str:
+        """The broker's URL for a platform that may publish to these filters and read those."""
+        with self.connect() as connection:
+            issued = credentials.issue_source(connection, name, department, publish, subscribe, "test")
+        self._until_admitted(issued)
+        at = Address(self.broker.device_url)
+        return f"mqtt://{issued.user}:{issued.secret}@{at.host}:{at.port}"
+
+    def _until_admitted(self, issued: Issued) -> None:
+        with self.connect() as connection:
+            wait_for(lambda: credentials.is_admitted(connection, issued.id), "the broker to know it")
+
+    def start_edge(self, file: Path) -> subprocess.Popen[bytes]:
+        """Start an edge agent's process with a gateway's file."""
+        return self._start(command("edge", "run", str(file)), "edge", {})
 
     def sign_in(self) -> httpx.Client:
         """A signed-in client of the API."""

@@ -21,6 +21,7 @@ pytest.importorskip("nacl", reason="pynacl is not installed: it comes with the e
 from fix_hub import wait_for
 
 from bench.edging import report
+from cityhub import foreman as foremen
 from cityhub import signing, trial
 from cityhub.foreman import Foreman
 from cityhub.gateway import CREDENTIAL
@@ -205,14 +206,15 @@ def test_a_configuration_that_reaches_the_broker_is_kept_also_after_a_restart(
 
 
 def test_a_configuration_that_does_not_reach_the_broker_is_taken_back(
-    broker: Broker, home: Path, hub: Hub
+    broker: Broker, home: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(foremen, "WITHIN_S", (60.0, 0.5, 600.0))
     with socket.create_server(("127.0.0.1", 0)) as free:
         nowhere = free.getsockname()[1]
     with running(broker, home) as foreman:
-        back = hub.tell("set-configuration", configuration=written(broker, home, port=nowhere), within_s=5)
+        back = hub.tell("set-configuration", configuration=written(broker, home, port=nowhere), within_s=1)
         assert back["state"] == "rolled-back"
-        assert "not reached within 5 s" in back["reason"]
+        assert "not reached within 1 s" in back["reason"]
         assert foreman.outpost.plan.broker.endswith(str(Address(broker.field_url).port))
         assert hub.tell("ping")["state"] == "done"
     assert not (home / "gw" / trial.REMOTE).exists()

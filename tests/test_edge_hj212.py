@@ -176,6 +176,15 @@ def test_packets_that_come_byte_by_byte_come_to_the_same() -> None:
     assert again[1:3] == whole[1:3]
 
 
+def test_a_line_that_ends_within_a_packet_ends_it_wherever_the_stream_is_cut() -> None:
+    segment = b"ST=32;CN=2011;MN=S1;CP=&&DataTime=20261015\r\n080000;w01001-Rtd=7&&"
+    raw = b"##%04d" % len(segment) + segment + b"%04X" % plain_crc(segment) + b"\r\n"
+    for cut in range(len(raw)):
+        dialogue = Hj212({})
+        parts = [dialogue.hear(raw[:cut], NOW), dialogue.hear(raw[cut:], NOW)]
+        assert joined(parts)[0] == []
+
+
 def test_half_a_packet_is_given_up_after_a_while() -> None:
     dialogue = Hj212({})
     dialogue.hear(latin(GOOD["frames"][0])[:60], NOW)

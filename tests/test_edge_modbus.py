@@ -278,3 +278,8 @@ def test_every_byte_is_in_exactly_one_frame_or_stretch_of_noise(data: bytes) -> 
     assert b"".join(frame.data for frame in frames(data)) == data
     for each in explain(data):
         assert each["understood"] or each["not_understood"]
+
+
+def test_a_question_on_a_serial_line_is_not_taken_for_the_header_of_a_tcp_frame() -> None:
+    (found,) = explain(bytes.fromhex("010300000002C40B"))
+    assert (found["form"], found["understood"][0]["value"], found["understood"][3]["value"]) == ("rtu", 1, 2)

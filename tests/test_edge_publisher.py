@@ -191,11 +191,9 @@ def test_no_more_than_a_window_is_sent_before_the_hub_answers(
     edge.close()
 
 
-def test_what_was_never_committed_is_sent_again_when_the_silence_lasts(
-    hub: FakeHub, edge: Edge, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_was_never_committed_is_sent_again_when_the_silence_lasts(hub: FakeHub, edge: Edge) -> None:
     boot = edge.journal.boot
-    monkeypatch.setattr(publishers, "RESEND_AFTER_S", 0.5)
+    edge.publisher._patience_s = 0.5  # instead of RESEND_AFTER_S
     edge.accept(1, 2)
     hub.wait_for(boot, {1, 2}, times=2)
     hub.say_committed(boot, 2)

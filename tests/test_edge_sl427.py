@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.drivers.dialogue import Heard
-from edge.drivers.sl427 import STALE_US, Sl427
+from edge.drivers.sl427 import SLOW_US, STALE_US, Sl427
 from edge.protocols.sl427.check import crc8
 from edge.protocols.sl427.explain import explain
 from edge.protocols.sl427.frame import LIMIT, pack
@@ -218,6 +218,18 @@ def test_the_last_frame_of_a_split_message_is_not_confirmed_where_one_before_it_
     whole = dialogue.hear(second, NOW)
     assert len(whole.samples) == len(split["samples"])
     assert whole.reply
+
+
+def test_a_picture_that_was_cut_off_does_not_hold_back_the_frames_behind_it_for_ever() -> None:
+    dialogue, report = Sl427({}), bytes.fromhex(OURS[0]["frames"][0])
+    dialogue.hear(bytes.fromhex("681068831101080405" + "83ffff") + b"\x55" * 40, NOW)
+    came: list[Heard] = []
+    for second in range(0, SLOW_US // 1_000_000 + 40, 20):
+        came += [dialogue.hear(report, NOW + second * 1_000_000), dialogue.tick(NOW + second * 1_000_000 + 1)]
+    samples, reply, frames = joined(came)
+    assert frames == SLOW_US // 1_000_000 // 20 + 2
+    assert samples
+    assert reply
 
 
 def test_no_more_is_held_than_the_bounds_say() -> None:

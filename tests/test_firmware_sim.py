@@ -21,8 +21,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from shapely import Polygon, union_all
+from typer.testing import CliRunner
 
 from firmware_sim import backlog, scenario, wire
+from firmware_sim.cli import app
 from firmware_sim.crowd import arrivals
 from firmware_sim.field import Sample, samples
 from firmware_sim.run import Calendar
@@ -493,13 +495,20 @@ def test_a_reader_that_has_seen_enough_ends_the_printing() -> None:
     ],
 )
 def test_a_mistake_of_the_operator_says_what_to_try_and_exits_2(arguments: list[str], words: str) -> None:
-    done = run(*arguments)
-    assert done.returncode == 2
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 2
+    assert isinstance(done.exception, SystemExit)
     assert "Error: " in done.stderr
     assert "Try" in done.stderr
     assert words in done.stderr
-    assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+def test_a_mistake_of_the_operator_leaves_the_process_without_a_traceback() -> None:
+    done = run("run", "nowhere.yaml", "--print")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Error: " in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 ONE = "devices:\n  - {id: lamp-01, profile: street-light, every_s: 1}\n"

@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from paho.mqtt.enums import CallbackAPIVersion
 
+from cityhub import gatekeeper
 from cityhub.gatekeeper import Gatekeeper
 from cityhub.processes import command
 from cityhub.services import Broker, mosquitto, nats
 from edge.link import Address
 from ingest import credentials, enrolment
-from ingest.credentials import CredentialError, Issued
+from ingest.credentials import CredentialError, Grant, Issued
 from ingest.enrolment import Entry
 
 NUMBERS = count(1)
@@ -232,6 +233,9 @@ def test_a_device_that_is_retired_or_given_away_is_shut_out(gate: Gate, connect:
         gate.connection.execute("select pg_notify('cityhub_registry', '')")
     wait_for(lambda: retired.ended and moved.ended, "both being thrown out")
     wait_for(lambda: not credentials.is_admitted(gate.connection, pump.id), "it to be written down")
+    gate.connection.execute("update device set retired_at = null where key = 'pump-1'")
+    kept = gate.connection.execute("select revoked_at is null from credential where id = %s", (pump.id,))
+    assert kept.fetchone() == (False,), "taken back, a device is enrolled anew"
 
 
 @pytest.mark.parametrize("broker", ["mosquitto"], indirect=True)
@@ -325,6 +329,29 @@ def test_an_impostor_within_a_payload_is_a_dead_letter(house: House, connect: Co
         ("pump-1",)
     ]
     gatekeeper.close()
+
+
+def test_the_gatekeeper_goes_on_whatever_the_broker_does(
+    database: Private, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gatekeeper, "AGAIN_S", 0.05)
+    told: list[list[str]] = []
+    faults = [ValueError("no process number"), OSError("no such file")]
+
+    def admit(found: Sequence[Grant]) -> None:
+        if faults:
+            raise faults.pop()
+        told.append([grant.user for grant in found])
+
+    with psycopg.connect(database.url, autocommit=True) as connection:
+        enrolment.enrol(connection, FLEET)
+        credentials.issue(connection, "pump-1", "test")
+        keeper = Gatekeeper(database.url, admit)
+        keeper.start()
+        assert told == [["water/pump-1"]]
+        credentials.revoke(connection, "pump-1")
+        wait_for(lambda: told[-1] == [], "the revocation to be told")
+        keeper.close()
 
 
 def test_a_broker_of_the_citys_own_follows_the_registry(

@@ -80,6 +80,20 @@ def test_what_a_source_cannot_read_is_a_dead_letter_of_whoever_spoke_there_befor
     assert hub.buried() == {("malformed", None): 1, ("malformed", BEHIND.id): 1}
 
 
+def test_a_fault_of_our_own_reader_costs_one_message_and_not_the_hub(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hub = office()
+
+    def faulty(*_: object) -> list[Said]:
+        raise KeyError("what nobody thought of")
+
+    monkeypatch.setattr(Postcards, "read", faulty)
+    hub.take([card("mill level 1")])
+    assert hub.buried() == {("malformed", None): 1}
+    assert "our own reader of postcard failed (KeyError)" in hub.batches[0].dead[0].detail
+
+
 def test_what_of_a_message_could_not_be_taken_is_said() -> None:
     hub = office()
     hub.take([card("mill level illegible\nmill flow 2\nmill salinity 3")])

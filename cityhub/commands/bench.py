@@ -36,6 +36,7 @@ class Name(StrEnum):
     EDGE = "edge"
     PROTOCOLS = "protocols"
     RIVERS = "rivers"
+    FENCES = "fences"
 
 
 MODULES = {
@@ -52,6 +53,7 @@ MODULES = {
     Name.EDGE: "bench.edging",
     Name.PROTOCOLS: "bench.protocols",
     Name.RIVERS: "bench.rivers",
+    Name.FENCES: "bench.fences",
 }
 
 
@@ -79,7 +81,7 @@ def bench(  # noqa: PLR0917 -- the options of a command line
     data: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of the labelled recordings of anomaly; default: `shared` beside the project."
+            help="Folder of the recordings of anomaly and of the outlines of fences; default: `shared` beside the project."
         ),
     ] = None,
 ) -> None:
@@ -94,6 +96,7 @@ def bench(  # noqa: PLR0917 -- the options of a command line
     `checks`: readings a second through every quality check and a rule, on one core,
     beside ioos_qc and river. `anomaly`: the score of the anomaly check on labelled recordings, beside published
     detectors. `protocols`: frames of SL 651 and packets of HJ 212 a second, from bytes to samples. `access`: how soon a revoked device is thrown out, among 10,000. `rivers`: pages before floods, and false ones, of the rule for urban streams.
+    `fences`: fixes a second against 50,000 zones, points located a second among 2,000 real polygons, beside shapely.
 
     Exits with 1 and prints no number when a reading that was sent is not stored, or not answered, exactly once.
     """

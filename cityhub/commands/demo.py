@@ -66,7 +66,7 @@ def demo(
             agent = command(
                 "edge", "run", "--gateway", GATEWAY, "--department", DEPARTMENT, "--port", str(port)
             )
-            for name, program in (("edge", agent), ("sim", simulator("demo", f"127.0.0.1:{port}"))):
+            for name, program in (("edge", agent), ("sim", simulator("demo", [f"--to=127.0.0.1:{port}"]))):
                 child = Child(name, program, found.environment(given), given.home)
                 stack.callback(child.stop)
                 children.append(child)

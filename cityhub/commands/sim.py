@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,8 @@ import typer
 from cityhub.settings import OperatorError
 
 app = typer.Typer(help="Simulated devices.", no_args_is_help=True)
+EDGE = "127.0.0.1:8471"
+"""Where an edge agent of this machine takes JSON lines, if nobody says otherwise."""
 
 
 @app.callback()
@@ -24,16 +27,37 @@ def sim_group() -> None:
 def run_sim(
     context: typer.Context,
     scenario: Annotated[str, typer.Argument(help="A scenario's name or file, e.g. demo.")],
-    to: Annotated[str, typer.Option(help="HOST:PORT of an edge agent.")] = "127.0.0.1:8471",
+    to: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--to",
+            metavar="[KIND=]HOST:PORT",
+            help="An edge agent; sl651=HOST:PORT for the stations of one protocol. May be repeated.",
+            show_default=f"{EDGE}, where neither --mqtt nor --listen is given",
+        ),
+    ] = None,
+    mqtt: Annotated[str, typer.Option(metavar="URL", help="The broker of platforms and cameras.")] = "",
+    listen: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KIND=HOST:PORT", help="Where modbus and sdi12 devices are asked."),
+    ] = None,
 ) -> None:
-    """Run simulated devices: a stranger on the wire with its own encoders (see firmware-sim/)."""
-    raise typer.Exit(subprocess.run(simulator(scenario, to, *context.args), check=False).returncode)
+    """Run simulated devices: a stranger on the wire with its own encoders (see firmware-sim/).
+
+    Its other options are passed on: --for, --speed, --times, --seed, --truth, --token, --print.
+    """
+    ways = [f"--to={one}" for one in to or []] + [f"--listen={one}" for one in listen or []]
+    if mqtt:
+        ways.append(f"--mqtt={mqtt}")
+    if not ways and "--print" not in context.args:
+        ways = [f"--to={EDGE}"]
+    raise typer.Exit(subprocess.run(simulator(scenario, ways, *context.args), check=False).returncode)
 
 
-def simulator(scenario: str, to: str, *more: str) -> list[str]:
-    """The command line of the simulator, which is a program of its own."""
+def simulator(scenario: str, ways: Sequence[str], *more: str) -> list[str]:
+    """The command line of the simulator, which is a program of its own; `ways` say where its devices speak to."""
     beside = Path(sys.executable).with_name("firmware-sim")
     program = str(beside) if beside.exists() else shutil.which("firmware-sim")
     if program is None:
         raise OperatorError("firmware-sim is not installed", "pip install -e ./firmware-sim")
-    return [program, "run", scenario, "--to", to, *more]
+    return [program, "run", scenario, *ways, *more]

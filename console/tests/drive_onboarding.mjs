@@ -101,8 +101,7 @@ async function walk(context) {
   await until(page, "the code drawn", () => document.querySelector(".qr")?.naturalWidth > 0);
   const link = /'(.*)'/.exec(await textOf(page, ".command code"))[1];
   const left = await textOf(page, ".left");
-  await page.waitForTimeout(1500);
-  found.left = [left, await textOf(page, ".left")];
+  found.left = [left, await until(page, "the time that is left to change", (before) => [document.querySelector(".left").textContent].find((text) => text !== before), left)];
   found.qr = await page.locator(".qr").getAttribute("src");
   found.link = link;
   const token = link.split("#")[1];

@@ -24,6 +24,8 @@ from edge.protocols.sl427.report import Dialect
 from edge.protocols.sl427.report import read as read_report
 
 STALE_US = 30_000_000
+SLOW_US = 600_000_000
+"""The longest picture takes as long at 1,200 baud; what goes on after it is other stations' frames behind a cut one."""
 STATIONS = 1000
 NOISE_LIMIT = 128 << 10
 """So many bytes without a frame, two pictures: whoever this is, it is no station."""
@@ -69,6 +71,7 @@ class Sl427:
         self._stream = Stream()
         self._pieces = Pieces()
         self._heard_us = 0
+        self._begun_us = 0  # since when what waits has been waiting
         self._noise = 0
 
     def stations(self) -> list[str]:
@@ -79,14 +82,19 @@ class Sl427:
         """Read what has come; confirmations stand in the order of their frames."""
         heard = Heard()
         self._heard_us = arrived_us
+        if not self._stream.waiting:
+            self._begun_us = arrived_us
         for found in self._stream.feed(data):
+            self._begun_us = arrived_us
             self._found(heard, found, arrived_us)
         return heard
 
     def tick(self, now_us: int) -> Heard:
         """Give up what will not be whole any more."""
         heard = Heard()
-        if self._stream.waiting and now_us - self._heard_us > STALE_US:
+        silent, slow = now_us - self._heard_us > STALE_US, now_us - self._begun_us > SLOW_US
+        if self._stream.waiting and (silent or slow):
+            self._begun_us = now_us
             for found in self._stream.give_up():
                 self._found(heard, found, now_us)
         for message in self._pieces.expired(now_us):

@@ -84,10 +84,13 @@ def gateway(
     broker: Annotated[str, typer.Option(help="The hub's broker.")] = "mqtt://127.0.0.1:1883",
     home: Annotated[str, typer.Option(help="Directory of journal and status.")] = "edge-home",
     port: Annotated[int, typer.Option(help="First of the ports that the drivers take.")] = 8481,
+    credential: Annotated[
+        str, typer.Option(help="The file that `cityhub edge enrol` wrote; without it, the environment's.")
+    ] = "",
 ) -> None:
     """Write the file with which an edge agent serves the stations of a scenario."""
     try:
-        sys.stdout.write(papers.gateway(_loaded(scenario, seed), id_, broker, home, port))
+        sys.stdout.write(papers.gateway(_loaded(scenario, seed), id_, broker, home, port, credential))
     except ValueError as error:
         refuse(str(error), "--id with one of the gateways that `firmware-sim devices` lists")
 

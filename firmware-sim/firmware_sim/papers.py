@@ -35,10 +35,15 @@ def address(unit: Unit) -> str:
     """Its address as `scheme:address`, as the hub's sources name it; empty where it needs none."""
     protocol, own = unit.fleet.protocol, unit.address
     if protocol == "sparkplug":
-        own = f"{GROUP}/{unit.fleet.gateway or 'edge-1'}/{own}"
+        own = f"{GROUP}/{node(unit)}/{own}"
     if protocol == "frigate":
         own = f"frigate/{own}"
     return f"{scheme(unit)}:{own}" if scheme(unit) else ""
+
+
+def node(unit: Unit) -> str:
+    """The Sparkplug edge node that speaks for it; empty for all others."""
+    return (unit.fleet.gateway or "edge-1") if unit.fleet.protocol == "sparkplug" else ""
 
 
 def behind(unit: Unit) -> str:
@@ -47,15 +52,18 @@ def behind(unit: Unit) -> str:
 
 
 def devices(scenario: Scenario, file: TextIO) -> None:
-    """Write the CSV: gateways first, then every device with its address as `scheme:address`."""
+    """Write the CSV: gateways and edge nodes first, then every device with its address as `scheme:address`."""
     table = csv.writer(file, lineterminator="\n")
     table.writerow(COLUMNS)
     ground = scenario.world.ground if scenario.world else None
-    gateways = sorted({behind(unit) for unit in scenario.units} - {""})
-    for name in gateways:
-        lon, lat = ground.degrees(0, 0) if ground else (0.0, 0.0)
+    lon, lat = ground.degrees(0, 0) if ground else (0.0, 0.0)
+    for name in sorted({behind(unit) for unit in scenario.units} - {""}):
         departments = {unit.fleet.department for unit in scenario.units if behind(unit) == name}
         table.writerow((name, f"Gateway {name}", min(departments), "gateway", "", lon, lat, "", ""))
+    for name in sorted({node(unit) for unit in scenario.units} - {""}):
+        departments = {unit.fleet.department for unit in scenario.units if node(unit) == name}
+        own = f"sparkplug:{GROUP}/{name}"
+        table.writerow((name, f"Edge node {name}", min(departments), "gateway", "", lon, lat, "", own))
     for unit in scenario.units:
         lon, lat = ground.degrees(unit.x, unit.y) if ground else (0.0, 0.0)
         fleet = unit.fleet
@@ -63,7 +71,7 @@ def devices(scenario: Scenario, file: TextIO) -> None:
         table.writerow((unit.id, unit.name, fleet.department, fleet.profile, behind(unit), *where))
 
 
-def gateway(scenario: Scenario, id_: str, broker: str, home: str, port: int) -> str:
+def gateway(scenario: Scenario, id_: str, broker: str, home: str, port: int, credential: str = "") -> str:
     """The TOML of an edge agent: one driver a kind, with the addresses of its stations.
 
     Raises:
@@ -79,6 +87,8 @@ def gateway(scenario: Scenario, id_: str, broker: str, home: str, port: int) -> 
     told = ["[gateway]"]
     for key, value in (("id", chosen), ("department", department), ("broker", broker), ("home", home)):
         told.append(f"{key} = {json.dumps(value)}")
+    if credential:
+        told.append(f"credential = {json.dumps(credential)}")
     kinds: dict[str, list[Unit]] = {}
     for unit in mine:
         kinds.setdefault(DRIVERS[unit.fleet.protocol], []).append(unit)
@@ -100,14 +110,15 @@ def options(kind: str, units: list[Unit]) -> list[str]:
     if kind == "modbus":
         maps = ((u.address, "energy-meter" if "power" in u.fleet.measure else "sl651-sensors") for u in units)
         lines = (f"{json.dumps(unit)} = {json.dumps(name)}" for unit, name in maps)
-        return ["", "[driver.options.maps]", *lines]
+        every_s = min(unit.fleet.every_s for unit in units)
+        return ["", "[driver.options]", f"every_s = {every_s:g}", "", "[driver.options.maps]", *lines]
     if kind == "sdi12":
         told = []
         for unit in units:
             told += ["", f"[driver.options.sensors.{json.dumps(unit.address)}]"]
             told += [
                 f"parameters = {json.dumps(list(unit.fleet.measure))}",
-                f"interval_s = {unit.fleet.every_s:.0f}",
+                f"interval_s = {unit.fleet.every_s:g}",
             ]
         return told
     old = [unit.address for unit in units if unit.fleet.protocol == "szy206"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from random import Random
 
@@ -53,21 +54,22 @@ def registers(unit: Unit, last: Last) -> Registers:
 
     def meter() -> dict[int, int]:
         now = last.get(unit.id, {})
-        return energy_meter(*(now.get(name, 0.0) for name in ("voltage", "current", "power", "energy-total")))
+        told = (now.get(name, math.nan) for name in ("voltage", "current", "power", "energy-total"))
+        return energy_meter(*told) if now else {}
 
     def water() -> dict[int, int]:
         now = last.get(unit.id, {})
-        return level_sensor(now.get("rain-total", 0.0), now.get("level", 0.0))
+        return level_sensor(now.get("rain-total", 0.0), now.get("level", 0.0)) if now else {}
 
     return meter if "power" in unit.fleet.measure else water
 
 
 def sensor(unit: Unit, last: Last) -> Sensor:
-    """An SDI-12 sensor: its values are those that its fleet measures, in that order."""
+    """An SDI-12 sensor: its values are those that its fleet measures, in that order; none before its first sample."""
 
     def read() -> list[float]:
         now = last.get(unit.id, {})
-        return [now.get(name, 0.0) for name in unit.fleet.measure]
+        return [now.get(name, 0.0) for name in unit.fleet.measure] if now else []
 
     made: Callable[[], list[float]] = read
     return Sensor(unit.address[:1], made)

@@ -17,7 +17,7 @@ from firmware_sim.links.http import Poster
 from firmware_sim.links.mqtt import Broker, Edge
 from firmware_sim.links.served import Doors
 from firmware_sim.links.tcp import Line, Lines
-from firmware_sim.papers import GROUP
+from firmware_sim.papers import GROUP, node
 from firmware_sim.plan import MQTT, SERVED, TCP, Unit
 from firmware_sim.posts import Firmware, firmware, registers, sensor
 from firmware_sim.protocols.modbus import Slave
@@ -113,7 +113,7 @@ class Town:
         nodes: dict[str, dict[str, list[str]]] = {}
         for unit in units:
             if unit.fleet.protocol == "sparkplug":
-                nodes.setdefault(unit.fleet.gateway or "edge-1", {})[unit.address] = list(unit.fleet.measure)
+                nodes.setdefault(node(unit), {})[unit.address] = list(unit.fleet.measure)
         self._edges = {
             name: Edge(ways.mqtt, EdgeNode(GROUP, name, devices)) for name, devices in nodes.items()
         }
@@ -139,7 +139,8 @@ class Town:
             self._line_of_json(sample, ts_ms)
             return
         self._reboot_perhaps(unit)
-        self._last[unit.id] = sample.values
+        # A register holds what was measured last, also where this sample has no value.
+        self._last[unit.id] = {**self._last.get(unit.id, {}), **sample.values}
         protocol = unit.fleet.protocol
         if protocol in TCP:
             self._busy = self._posts[unit.id]
@@ -269,7 +270,7 @@ class Town:
         if self._ways.paper is not None:
             self._print({"device": unit.id, "ts": ts_ms, "values": dict(values)})
             return
-        edge = self._edges[unit.fleet.gateway or "edge-1"]
+        edge = self._edges[node(unit)]
         edge.told(unit.address, dict(values), ts_ms)
         if self._world is not None:
             edge.allowed(up=self._world.connected(unit, self._second))

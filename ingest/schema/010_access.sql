@@ -33,3 +33,12 @@ create table enrolment_token (
     withdrawn  boolean not null default false        -- a newer one took its place
 );
 create index enrolment_token_device on enrolment_token (device_id);
+
+-- Who leaves service loses its key for good: taken back later, it is enrolled anew.
+create function revoke_retired() returns trigger language plpgsql as $$
+begin
+    update credential set revoked_at = now() where device_id = new.id and revoked_at is null;
+    return null;
+end $$;
+create trigger device_retired after update of retired_at on device
+    for each row when (old.retired_at is null and new.retired_at is not null) execute function revoke_retired();

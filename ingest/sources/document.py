@@ -75,7 +75,8 @@ def instant(value: object, *, zone_missing: timedelta | None = None) -> int:
     if at.tzinfo is None:
         if zone_missing is None:
             raise Malformed(f"time {value!r:.80} has no time zone; write Z or +08:00")
-        return (at.replace(tzinfo=UTC) - zone_missing - EPOCH) // timedelta(microseconds=1)
+        # In this order: the first of the year 1 has no day before it.
+        return (at.replace(tzinfo=UTC) - EPOCH - zone_missing) // timedelta(microseconds=1)
     return (at - EPOCH) // timedelta(microseconds=1)
 
 

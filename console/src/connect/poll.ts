@@ -24,7 +24,11 @@ export function usePolled<T>(key: string | null, ask: () => Promise<T>, everyMs:
     if (key === null) return;
     let gone = false;
     let timer: ReturnType<typeof setTimeout> | undefined;
+    let asking = false;
     const look = async (): Promise<void> => {
+      // Woken while an answer is awaited: that one goes on, a second chain of questions never begins.
+      if (asking) return;
+      asking = true;
       clearTimeout(timer);
       let pause = everyMs;
       try {
@@ -37,6 +41,7 @@ export function usePolled<T>(key: string | null, ask: () => Promise<T>, everyMs:
         pause = Math.max(everyMs, AFTER_TROUBLE_MS);
         set((before) => ({ ...before, error: trouble }));
       }
+      asking = false;
       // A phone in a pocket asks nothing; taken out, it asks at once.
       if (!document.hidden) timer = setTimeout(() => void look(), pause);
     };

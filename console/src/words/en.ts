@@ -136,7 +136,7 @@ export const en = {
   tabs: { alarms: "Alarms", map: "Map", connect: "Connect", more: "State" },
   enrolLink: {
     title: "This code is for a device",
-    how: "It gives a device its credential, once and within ten minutes. Scan it with the device, or run this on the device’s computer:",
+    how: "It gives a device its credential, once and within ten minutes. Scan it with the device, or run this on the device's computer:",
     secret: "Whoever has this link can become the device. Close this page when it is done.",
     home: "To the console",
   },

@@ -57,15 +57,15 @@ class Stream:
                     return
             at, begin = head.span()
             end = begin + int(head[1])
-            if end + CHECK > size:
-                # No segment has a line's end in it: where one has come, the rest never will.
-                broken = held.find(b"\r\n", begin)
-                if broken < 0:
-                    self._held = held[at:]
-                    return
+            # No segment has a line's end in it: where one has come, the rest never will.
+            broken = held.find(b"\r\n", begin, end)
+            if broken >= 0:
                 yield Found(b"", f"length {int(head[1])} lies: the line ends before", held[at:broken])
                 place = _again(held, begin, broken)
                 continue
+            if end + CHECK > size:
+                self._held = held[at:]
+                return
             segment, check = held[begin:end], held[end : end + CHECK]
             if check.upper() == printed(segment):
                 yield Found(segment, "", held[at : end + CHECK])

@@ -6,11 +6,12 @@ import struct
 from collections.abc import Callable
 
 READ_HOLDING, READ_INPUT, WRITE_ONE, WRITE_MANY = 3, 4, 6, 16
-NO_FUNCTION, NO_ADDRESS, NO_VALUE, NO_UNIT = 1, 2, 3, 11
+NO_FUNCTION, NO_ADDRESS, NO_VALUE, BUSY, NO_UNIT = 1, 2, 3, 6, 11
+HERTZ = 50.0
 MOST = 125  # registers one answer holds
 
 Registers = Callable[[], dict[int, int]]
-"""A unit's registers as they are now: address -> 16 bits."""
+"""A unit's registers as they are now: address -> 16 bits; none before its first sample."""
 
 
 def level_sensor(rain_mm: float, level_m: float) -> dict[int, int]:
@@ -23,10 +24,13 @@ def level_sensor(rain_mm: float, level_m: float) -> dict[int, int]:
 def energy_meter(volts: float, amperes: float, watts: float, kwh: float) -> dict[int, int]:
     """32-bit floats, high word first, where three-phase meters after the SDM630 have them.
 
-    Voltage 0000H, current 0006H, power 000CH of one phase and 0034H of all, energy 0048H; between them noughts.
+    Voltage 0000H, current 0006H, power 000CH of one phase and 0034H of all, frequency 0046H, energy 0048H; between
+    them noughts: the other two phases are not connected.
     """
     found = dict.fromkeys(range(0x50), 0)
-    for address, value in ((0x00, volts), (0x06, amperes), (0x0C, watts), (0x34, watts), (0x48, kwh)):
+    for address, value in (
+        (0x00, volts), (0x06, amperes), (0x0C, watts), (0x34, watts), (0x46, HERTZ), (0x48, kwh),
+    ):  # fmt: skip
         found[address], found[address + 1] = struct.unpack(">HH", struct.pack(">f", value))
     return found
 
@@ -62,7 +66,10 @@ class Slave:
         function = request[0]
         if unit not in self.units:
             return bytes([function | 0x80, NO_UNIT])
-        registers = self.units[unit]() | {a: v for (u, a), v in self._written.items() if u == unit}
+        measured = self.units[unit]()
+        if not measured:
+            return bytes([function | 0x80, BUSY])
+        registers = measured | {a: v for (u, a), v in self._written.items() if u == unit}
         if function in (READ_HOLDING, READ_INPUT) and len(request) == 5:  # noqa: PLR2004 - address and count
             first, count = struct.unpack(">HH", request[1:])
             if not 1 <= count <= MOST:

@@ -60,9 +60,6 @@ class Logger:
     def sampled(self, values: Mapping[str, float], true_s: float) -> None:
         """One turn of the sampling loop."""
         shown = self.clock.at(true_s)
-        for metric, value in values.items():
-            if metric in FACTORS:
-                self._gathered.setdefault(metric, []).append(value)
         due, minute = int(shown // self.intervals.realtime_s), int(shown // self.intervals.minute_s)
         if due != self._realtime:
             told = [
@@ -77,6 +74,9 @@ class Logger:
             # The time of a period is its beginning, as HJ 212 has it.
             self._tell(MINUTE, (minute - 1) * self.intervals.minute_s, self._periods(), shown)
             self._gathered = {}
+        for metric, value in values.items():
+            if metric in FACTORS:  # of the period that has begun, not of the one just told
+                self._gathered.setdefault(metric, []).append(value)
         self._realtime, self._minute = due, minute
 
     def _periods(self) -> list[Factor]:

@@ -15,14 +15,23 @@ class Memory:
     def __init__(self) -> None:
         self.last: dict[str, float] = {}
         self._slots: dict[int, dict[str, float]] = {}
+        self._marked = -1  # the slot that has its value of the minute in which it ends
 
     def keep(self, shown_s: float, values: Mapping[str, float]) -> None:
-        """Take a sample. A slot is named by its end; `rain` is summed in it, of all else the last stays."""
+        """Take a sample. A slot is named by its end; `rain` is summed in it, of all else the last stays.
+
+        The minute in which a slot ends is of the slot, and its first sample is the slot's value: a timed report of
+        that minute tells the same one, and two reports must not contradict each other.
+        """
         self.last = dict(values)
-        end = -(-int(shown_s) // SLOT_S) * SLOT_S
+        minute = int(shown_s) // 60 * 60
+        end = -(-minute // SLOT_S) * SLOT_S
         slot = self._slots.setdefault(end, {})
         rain = slot.get("rain", 0.0) + values.get("rain", 0.0)
-        slot.update(values)
+        if minute < end or self._marked != end:
+            slot.update(values)
+        if minute == end:
+            self._marked = end
         if "rain" in values:
             slot["rain"] = rain
         while len(self._slots) > KEPT:
@@ -39,3 +48,4 @@ class Memory:
         """RAM is gone."""
         self.last = {}
         self._slots = {}
+        self._marked = -1

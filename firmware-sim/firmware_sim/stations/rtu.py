@@ -162,7 +162,9 @@ class Rtu:
         if "a" not in self.line.deviations:
             items.append(Observed(beijing(end_s)))
         totals = [name for name in ("rain-total", "battery") if name in self.memory.last]
-        return items + [self.number(name) for name in totals]
+        # As they stood at the end of the hour, which may be minutes before this report.
+        stood = ((name, self.memory.slots(name, end_s, count=1)[0]) for name in totals)
+        return items + [Number(SYMBOLS[name], value) for name, value in stood]
 
     def _even_items(self, end_s: int) -> list[Item]:
         first = beijing(end_s) - timedelta(seconds=(HOUR_SLOTS - 1) * SLOT_S)
