@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import balance, checking, drawing, labelled, meters
+from bench import balance, checking, drawing, fences, labelled, meters
 from bench.errors import BenchError, Mismatch
 from bench.reader import Reader
 from bench.stored import City
@@ -33,6 +33,25 @@ def test_protocols_reads_every_frame_it_counts() -> None:
     assert found["sl651_frames_per_s"] > 1000
     assert found["hj212_frames_per_s"] > 1000
     assert found["machine"]["cores"] >= 1
+
+
+def test_fences_follows_every_track_and_locates_as_shapely_does() -> None:
+    if not fences.SHARED.is_dir():
+        pytest.skip("the outlines of a real city are not beside the repository (../shared/data)")
+    zones = fences.city()[::40]
+    rate, events = fences.walk(zones, 8, lambda _: None)
+    assert min(rate, events) > 0
+    assert fences.flaps(fences.Fence(), 6.0) == 0
+    assert fences.flaps(fences.SHARP, 0.0) > 0
+    cells, wide = fences.real(fences.SHARED / "geo")
+    assert len(cells) == fences.CITY + 500
+    assert min(fences.locate([*cells[::50], wide[0]], 1)) > 0
+
+
+def test_fences_without_its_data_says_where_to_get_them(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="is missing") as missing:
+        fences.real(tmp_path)
+    assert "--data" in missing.value.hint
 
 
 def test_copy_prints_one_object_that_names_the_machine() -> None:
