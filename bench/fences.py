@@ -93,13 +93,18 @@ def run(seconds: float, runs: int, say: Say, data: Path | None = None) -> dict[s
     }
 
 
-def city() -> NDArray[Any]:
-    """50,000 zones in layers over each other, in degrees."""
+def city(coarser: int = 1) -> NDArray[Any]:
+    """50,000 zones in layers over each other, in degrees; or so many times coarser ones."""
     rng = np.random.default_rng(1)
     whole = shapely.box(0, 0, SIDE_M, SIDE_M)
-    west, south = np.meshgrid(np.arange(0, SIDE_M, 100), np.arange(0, SIDE_M, 100))
-    layers = [shapely.box(west.ravel(), south.ravel(), west.ravel() + 100, south.ravel() + 100)]
-    layers += [crooked(voronoi(rng.uniform(0, SIDE_M, (count, 2)), whole), rng) for count in (8_000, 1_500)]
+    west, south = np.meshgrid(np.arange(0, SIDE_M, 100 * coarser), np.arange(0, SIDE_M, 100 * coarser))
+    layers = [
+        shapely.box(west.ravel(), south.ravel(), west.ravel() + 100 * coarser, south.ravel() + 100 * coarser)
+    ]
+    layers += [
+        crooked(voronoi(rng.uniform(0, SIDE_M, (count // coarser**2, 2)), whole), rng)
+        for count in (8_000, 1_500)
+    ]
     places = rng.uniform(0, SIDE_M, (500, 2))
     layers.append(shapely.buffer(shapely.points(places), rng.uniform(30, 150, 500)))
     return shapely.transform(np.concatenate(layers), lambda metres: CENTRE + metres / SCALE)
@@ -160,8 +165,8 @@ def flaps(fence: Fence, accuracy: float) -> int:
     return int((told.events["kind"] == EXIT).sum())
 
 
-def real(folder: Path) -> tuple[list[Any], list[Any]]:
-    """2,000 cells with real borders, and five boroughs of up to 20,000 vertices and more."""
+def real(folder: Path, count: int = CITY) -> tuple[list[Any], list[Any]]:
+    """2,000 cells and 500 more with real borders, and five boroughs of up to 20,000 vertices and more."""
     drawn = []
     for name in ("nyc_boroughs.geojson", "naturalearth_110m_countries.geojson"):
         try:
@@ -174,9 +179,9 @@ def real(folder: Path) -> tuple[list[Any], list[Any]]:
     boroughs, countries = drawn
     rng = np.random.default_rng(4)
     cells: list[Any] = []
-    for areas, count in ((boroughs, CITY), (countries, 500)):
+    for areas, seeded in ((boroughs, count), (countries, count // 4)):
         whole = shapely.union_all(areas)
-        seeds = inside(whole, count, rng)
+        seeds = inside(whole, seeded, rng)
         cells += list(voronoi(seeds, whole))
     return cells, list(boroughs)
 

@@ -14,6 +14,7 @@ from bench import balance, checking, drawing, fences, labelled, meters
 from bench.errors import BenchError, Mismatch
 from bench.reader import Reader
 from bench.stored import City
+from geo.fence import Fence
 
 
 def bench(*arguments: str) -> dict[str, Any]:
@@ -38,14 +39,14 @@ def test_protocols_reads_every_frame_it_counts() -> None:
 def test_fences_follows_every_track_and_locates_as_shapely_does() -> None:
     if not fences.SHARED.is_dir():
         pytest.skip("the outlines of a real city are not beside the repository (../shared/data)")
-    zones = fences.city()[::40]
+    zones = fences.city(10)
     rate, events = fences.walk(zones, 8, lambda _: None)
     assert min(rate, events) > 0
-    assert fences.flaps(fences.Fence(), 6.0) == 0
+    assert fences.flaps(Fence(), 6.0) == 0
     assert fences.flaps(fences.SHARP, 0.0) > 0
-    cells, wide = fences.real(fences.SHARED / "geo")
-    assert len(cells) == fences.CITY + 500
-    assert min(fences.locate([*cells[::50], wide[0]], 1)) > 0
+    cells, wide = fences.real(fences.SHARED / "geo", 80)
+    assert len(cells) == 100
+    assert min(fences.locate([*cells, wide[0]], 1)) > 0
 
 
 def test_fences_without_its_data_says_where_to_get_them(tmp_path: Path) -> None:
