@@ -1,7 +1,8 @@
 """A grid over polygons that answers most points without touching a geometry.
 
 Each cell knows the polygons that contain it wholly (a point there is inside, no question asked) and those
-whose boundary passes through it (the point must be held against the polygon itself).
+whose boundary passes through it (the point must be held against the polygon itself). A crowded cell has a grid of its own
+inside: a city's zones lie in one cell of a country's.
 """
 
 from __future__ import annotations
@@ -21,8 +22,11 @@ MIN_CELLS = 1024
 MAX_CELLS = 1 << 18
 # Wide zones laid over each other share many cells; the grid is made coarser until it stays within this.
 MAX_ENTRIES = 1 << 21
-# A cell with more boundaries than this is left to the caller's tree, which looks at boxes first.
+# A cell with more boundaries than this is left to a grid of its own, or to the caller's tree, which looks at boxes first.
 CROWDED = 16
+# Grids within grids: so many, the most crowded first, and so deep. They pay where polygons are small beside the cell.
+MOST_NESTED = 32
+DEPTH = 3
 
 
 class Found(NamedTuple):
@@ -35,12 +39,20 @@ class Found(NamedTuple):
 
 
 class Cells:
-    """The grid over n prepared polygons; an empty polygon is in no cell."""
+    """The grid over n prepared polygons, or over some of them within a box; an empty polygon is in no cell."""
 
-    def __init__(self, polygons: NDArray[np.object_]) -> None:
+    def __init__(
+        self,
+        polygons: NDArray[np.object_],
+        some: NDArray[np.intp] | None = None,
+        within: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
+        depth: int = 0,
+    ) -> None:
         bounds = shapely.bounds(polygons).reshape(-1, 4)
-        filled = np.flatnonzero(np.isfinite(bounds).all(axis=1))
+        filled = np.flatnonzero(np.isfinite(bounds).all(axis=1)) if some is None else some
         bounds = bounds[filled]
+        if within is not None:
+            bounds = np.hstack((np.maximum(bounds[:, :2], within[0]), np.minimum(bounds[:, 2:], within[1])))
         self._columns = self._rows = 1
         self._low = np.full(2, np.inf)
         self._high = np.full(2, -np.inf)
@@ -76,7 +88,16 @@ class Cells:
         cells = self._rows * self._columns
         self._count = np.bincount(cell, minlength=cells)
         self._start = np.cumsum(self._count) - self._count
-        self._crowded = np.bincount(cell[order][~self._certain], minlength=cells) > CROWDED
+        boundaries = np.bincount(cell[order][~self._certain], minlength=cells)
+        self._crowded = boundaries > CROWDED
+        self._nested: dict[int, Cells] = {}
+        if depth < DEPTH:
+            worst = np.argsort(-boundaries, kind="stable")[:MOST_NESTED]
+            for place in worst[boundaries[worst] > 4 * CROWDED].tolist():
+                corner = self._low + np.array((place % self._columns, place // self._columns)) * self._size
+                here = self._zone[self._start[place] : self._start[place] + self._count[place]]
+                box_of = (corner - hair, corner + self._size + hair)
+                self._nested[place] = Cells(polygons, here, box_of, depth + 1)
 
     def find(self, lon: NDArray[np.float64], lat: NDArray[np.float64]) -> Found:
         """Look m points up; float64 (m,) degrees each, NaN and infinity are in no cell."""
@@ -88,7 +109,25 @@ class Cells:
         count = np.where(crowded, 0, self._count[cell])
         first = self._start[cell] - (np.cumsum(count) - count)
         entry = np.repeat(first, count) + np.arange(count.sum())
-        return Found(np.repeat(known, count), self._zone[entry], self._certain[entry], known[crowded])
+        found = Found(np.repeat(known, count), self._zone[entry], self._certain[entry], known[crowded])
+        return self._deeper(found, cell[crowded], lon, lat) if self._nested else found
+
+    def _deeper(
+        self, found: Found, cell: NDArray[np.intp], lon: NDArray[np.float64], lat: NDArray[np.float64]
+    ) -> Found:
+        """The same with crowded points looked up in the grids within their cells; `cell` is theirs."""
+        every, left = [found], np.ones(len(cell), np.bool_)
+        for place in np.intersect1d(cell, list(self._nested)).tolist():
+            mine = cell == place
+            left &= ~mine
+            point = found.crowded[mine]
+            more = self._nested[place].find(lon[point], lat[point])
+            every.append(more._replace(point=point[more.point], crowded=point[more.crowded]))
+        point, zone, certain = (np.concatenate([each[column] for each in every]) for column in range(3))
+        crowded = [found.crowded[left], *(each.crowded for each in every[1:])]
+        # A point comes out of one grid, its zones in order: runs to be merged, no more.
+        order = np.argsort(point, kind="stable")
+        return Found(point[order], zone[order], certain[order], np.sort(np.concatenate(crowded)))
 
     def _cell(self, position: NDArray[np.float64]) -> NDArray[np.intp]:
         """Column and row (m, 2) of positions (m, 2) within the grid; its far edges belong to the last cell."""

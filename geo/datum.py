@@ -43,6 +43,14 @@ def to_wgs84(datum: Datum, lon: Column, lat: Column) -> tuple[Column, Column]:
     return lon, lat
 
 
+def from_wgs84(datum: Datum, lon: Column, lat: Column) -> tuple[Column, Column]:
+    """Convert columns of WGS 84 degrees, float64 (n,) each, to `datum`, for a map that is drawn in it."""
+    lon, lat = np.asarray(lon, np.float64), np.asarray(lat, np.float64)
+    if datum in ("BD09", "GCJ02"):
+        lon, lat = wgs84_to_gcj02(lon, lat)
+    return gcj02_to_bd09(lon, lat) if datum == "BD09" else (lon, lat)
+
+
 def wgs84_to_gcj02(lon: Column, lat: Column) -> tuple[Column, Column]:
     """Shift WGS 84 to GCJ-02; degrees in, degrees out."""
     x, y = lon - 105.0, lat - 35.0

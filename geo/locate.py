@@ -8,6 +8,7 @@ import numpy as np
 import shapely
 
 from geo.cells import Cells
+from geo.outline import IN, UNSURE, Outlines, sides
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +36,10 @@ def within(
     return boxed[shapely.intersects_xy(polygon, lon[boxed], lat[boxed])]
 
 
+MANY = 4096
+"""So many questions are worth the kernel; fewer go to shapely, which needs no warming up."""
+
+
 class Locator:
     """An index over n polygons, asked for columns of points.
 
@@ -51,6 +56,7 @@ class Locator:
         west, south, east, north = shapely.bounds(self._polygons).T.reshape(4, -1)
         shapely.intersects_xy(self._polygons, (west + east) / 2, (south + north) / 2)
         self._cells = Cells(self._polygons)
+        self._outlines = Outlines(self._polygons.tolist())
         # STRtree is built at its first question, too: an empty one builds it.
         self._tree = shapely.STRtree(self._polygons)
         self._tree.query(shapely.Point())
@@ -81,7 +87,7 @@ class Locator:
         inside = found.certain.copy()
         asked = np.flatnonzero(~inside)
         at = found.point[asked]
-        inside[asked] = shapely.intersects_xy(self._polygons[found.zone[asked]], lon[at], lat[at])
+        inside[asked] = self._inside(found.zone[asked], lon[at], lat[at])
         point, zone = found.point[inside], found.zone[inside]
         if len(found.crowded):
             crowded_point, crowded_zone = self._search(found.crowded, lon, lat)
@@ -89,6 +95,20 @@ class Locator:
             order = np.lexsort((zone, point))
             point, zone = point[order], zone[order]
         return point.astype(np.int32), zone.astype(np.int32)
+
+    def _inside(
+        self, zone: NDArray[np.intp], lon: NDArray[np.float64], lat: NDArray[np.float64]
+    ) -> NDArray[np.bool_]:
+        """Which of k points their polygons cover. Shapely decides wherever rounding could: the answer is its own."""
+        if len(zone) < MANY:
+            return np.asarray(shapely.intersects_xy(self._polygons[zone], lon, lat), np.bool_)
+        side = np.empty(len(zone), np.uint8)
+        outlines = self._outlines
+        sides(outlines.vertex, outlines.node, outlines.root, zone, lon, lat, side)
+        inside: NDArray[np.bool_] = side == IN
+        doubtful = np.flatnonzero(side == UNSURE)
+        inside[doubtful] = shapely.intersects_xy(self._polygons[zone[doubtful]], lon[doubtful], lat[doubtful])
+        return inside
 
     def _search(
         self, point: NDArray[np.intp], lon: NDArray[np.float64], lat: NDArray[np.float64]
@@ -98,5 +118,5 @@ class Locator:
         # the polygon (NYC boroughs, 76,063 vertices: 38 times slower than asking the prepared polygons).
         asked, zone = self._tree.query(shapely.points(lon[point], lat[point]))
         point = point[asked]
-        covered = shapely.intersects_xy(self._polygons[zone], lon[point], lat[point])
+        covered = self._inside(zone, lon[point], lat[point])
         return point[covered], zone[covered]

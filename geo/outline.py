@@ -21,6 +21,10 @@ from geo.plane import scale
 NEAR_M = 1e-4
 """So near is *on* the border: the ninth decimal of a degree, where rounding begins."""
 
+OUT, IN, UNSURE = 0, 1, 2
+ORIENTATION = 3.4e-16
+"""Of the orientation of three points, more than its greatest relative error (Shewchuk 1997: 3.3e-16)."""
+
 LEAF = 8
 MOST_MEETINGS = 64
 _EDGE_OF_MAP = 180.0
@@ -197,3 +201,53 @@ def passes(  # noqa: PLR0917 -- a kernel takes its columns one by one
         if beyond(vertex, node, begin, end, there_lon, there_lat, depth_m + 1.0) <= -depth_m:
             return True
     return False
+
+
+@njit(cache=True, nogil=True)
+def sides(  # noqa: C901 -- each box and edge is looked at once
+    vertex: Any, node: Any, root: Any, zone: Any, lon: Any, lat: Any, side: Any
+) -> None:
+    """Say of k points on which side of k polygons each lies: IN, OUT, or UNSURE where rounding could decide.
+
+    A point on a border is UNSURE, or IN. The bound of the rounding is Shewchuk's for the orientation of three points.
+    """
+    for row in range(len(zone)):
+        x, y = lon[row], lat[row]
+        odd = False
+        sure = True
+        place, end = root[zone[row]], root[zone[row] + 1]
+        while place < end and sure:
+            box = node[place]
+            if y < box["south"] or y > box["north"] or x > box["east"]:
+                place = box["skip"]
+                continue
+            if x < box["west"]:
+                if (vertex[box["first"], 1] > y) != (vertex[box["last"], 1] > y):
+                    odd = not odd
+                place = box["skip"]
+                continue
+            place += 1
+            if box["leaf"] == 0:
+                continue
+            for corner in range(box["first"], box["last"]):
+                x1, y1, x2, y2 = (
+                    vertex[corner, 0],
+                    vertex[corner, 1],
+                    vertex[corner + 1, 0],
+                    vertex[corner + 1, 1],
+                )
+                if max(y1, y2) < y or min(y1, y2) > y or max(x1, x2) < x:
+                    continue
+                over = (y1 > y) != (y2 > y)
+                if min(x1, x2) > x:
+                    odd = odd != over
+                    continue
+                one, other = (x1 - x) * (y2 - y), (x2 - x) * (y1 - y)
+                turn = one - other
+                if abs(turn) <= ORIENTATION * (abs(one) + abs(other)):
+                    sure = False
+                    break
+                # The edge meets the parallel east of the point where the point lies to its left, going up.
+                if over and (turn > 0) == (y2 > y1):
+                    odd = not odd
+        side[row] = UNSURE if not sure else IN if odd else OUT

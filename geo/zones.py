@@ -6,10 +6,15 @@ import json
 import math
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+import shapely
+
 from geo.area import area_m2
+from geo.axes import astray, polar
+from geo.datum import Datum, to_wgs84
 from geo.shapes import ShapeError, polygon
 
 if TYPE_CHECKING:
@@ -65,7 +70,7 @@ class ZoneError(ValueError):
         self.hint = hint
 
 
-def parse(document: bytes | str) -> Parsed:
+def parse(document: bytes | str, datum: Datum = "WGS84") -> Parsed:
     """Read an RFC 7946 FeatureCollection or Feature.
 
     A feature is a Polygon, a MultiPolygon, or a Point with `properties.radius_m`; its key is `id` or
@@ -74,6 +79,7 @@ def parse(document: bytes | str) -> Parsed:
 
     Args:
         document: at most `MAX_BYTES` of JSON; bytes are UTF-8.
+        datum: what its coordinates are in, as its source declares; nothing in a document tells GCJ-02 from WGS 84.
 
     Raises:
         ZoneError: it is not that, or one of its features is no zone.
@@ -88,7 +94,8 @@ def parse(document: bytes | str) -> Parsed:
             raise ZoneError("this key is used twice", "Give each feature an id of its own.", key)
         seen.add(key)
         zones.append(_zone(key, feature, notes))
-    return Parsed(zones, notes)
+    _refuse_swapped(zones, notes)
+    return Parsed(zones if datum in ("WGS84", "CGCS2000") else [_moved(zone, datum) for zone in zones], notes)
 
 
 def _decoded(document: bytes | str) -> object:
@@ -138,6 +145,30 @@ def _refuse_other_datum(crs: object) -> None:
             f"the document is in the coordinate system {str(name)[:60]}",
             "Export the layer in WGS 84 (EPSG:4326).",
         )
+
+
+def _refuse_swapped(zones: list[Zone], notes: list[str]) -> None:
+    """A latitude beyond 90 degrees was refused before; here are the swapped ones that are places on the earth, too."""
+    polygons = [zone.geometry for zone in zones]
+    for index in astray(polygons).tolist():
+        x, y = polygons[index].representative_point().coords[0]
+        raise ZoneError(
+            f"it lies far from all others, and among them with its axes swapped: [{x:.6g}, {y:.6g}]",
+            f"GeoJSON writes longitude first: [{y:.6g}, {x:.6g}].",
+            zones[index].key,
+        )
+    if polar(polygons):
+        notes.append(
+            "all of it lies around a pole: if no city of yours does, its axes are swapped (longitude first)."
+        )
+
+
+def _moved(zone: Zone, datum: Datum) -> Zone:
+    """The same zone in WGS 84, corner by corner."""
+    moved = shapely.transform(
+        zone.geometry, lambda position: np.column_stack(to_wgs84(datum, position[:, 0], position[:, 1]))
+    )
+    return replace(zone, geometry=moved)
 
 
 def _key(feature: dict[str, Any], index: int) -> str:

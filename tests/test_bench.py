@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import balance, checking, drawing, labelled, meters
+from bench import balance, checking, drawing, fences, labelled, meters
 from bench.errors import BenchError, Mismatch
 from bench.reader import Reader
 from bench.stored import City
+from geo.fence import Fence
 
 
 def bench(*arguments: str) -> dict[str, Any]:
@@ -40,6 +41,25 @@ def test_crowd_spreads_everybody_it_counts() -> None:
     assert found["persons"] == 300
     assert found["percent_of_a_core"] > 0
     assert found["load"].keys() >= {"ground", "time"}
+
+
+def test_fences_follows_every_track_and_locates_as_shapely_does() -> None:
+    if not fences.SHARED.is_dir():
+        pytest.skip("the outlines of a real city are not beside the repository (../shared/data)")
+    zones = fences.city(10)
+    rate, events = fences.walk(zones, 8, lambda _: None)
+    assert min(rate, events) > 0
+    assert fences.flaps(Fence(), 6.0) == 0
+    assert fences.flaps(fences.SHARP, 0.0) > 0
+    cells, wide = fences.real(fences.SHARED / "geo", 80)
+    assert len(cells) == 100
+    assert min(fences.locate([*cells, wide[0]], 1)) > 0
+
+
+def test_fences_without_its_data_says_where_to_get_them(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="is missing") as missing:
+        fences.real(tmp_path)
+    assert "--data" in missing.value.hint
 
 
 def test_copy_prints_one_object_that_names_the_machine() -> None:

@@ -115,6 +115,22 @@ def test_decode_says_what_it_did_not_understand_and_why() -> None:
     assert orjson.loads(ended.stdout)["not_understood"] == ["level is str 'high', not a number"]
 
 
+def test_a_zone_file_is_read_in_the_datum_that_its_source_declares(tmp_path: Path) -> None:
+    ring = [[120.6, 31.3], [120.61, 31.3], [120.61, 31.31], [120.6, 31.3]]
+    file = tmp_path / "zones.geojson"
+    file.write_bytes(
+        orjson.dumps(
+            {"type": "Feature", "id": "old-town", "geometry": {"type": "Polygon", "coordinates": [ring]}}
+        )
+    )
+    plain = run("zone", "check", str(file)).stdout
+    shifted = run("zone", "check", str(file), "--datum", "GCJ02").stdout
+    assert "old-town" in plain
+    assert "old-town" in shifted
+    assert plain != shifted
+    assert run("zone", "check", str(file), "--datum", "mars").returncode == 2
+
+
 def test_zones_devices_and_the_book_can_be_worked_with_from_the_command_line(
     database: Private, broker: Broker
 ) -> None:

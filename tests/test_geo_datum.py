@@ -11,7 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geo.datum import bd09_to_gcj02, gcj02_to_bd09, gcj02_to_wgs84, to_wgs84, wgs84_to_gcj02
+from geo.datum import (
+    DATUMS,
+    bd09_to_gcj02,
+    from_wgs84,
+    gcj02_to_bd09,
+    gcj02_to_wgs84,
+    to_wgs84,
+    wgs84_to_gcj02,
+)
 
 VECTORS = Path(__file__).parents[2] / "shared" / "vectors" / "coords_cn.json"
 WAYS = {"wgs84->gcj02": wgs84_to_gcj02, "bd09->gcj02": bd09_to_gcj02, "gcj02->bd09": gcj02_to_bd09}
@@ -49,6 +57,13 @@ def test_the_way_back_leads_to_the_very_place(point: tuple[float, float]) -> Non
     assert np.allclose(gcj02_to_wgs84(*wgs84_to_gcj02(lon, lat)), (lon, lat), atol=2e-9, rtol=0)
     baidu = gcj02_to_bd09(*wgs84_to_gcj02(lon, lat))
     assert np.allclose(to_wgs84("BD09", *baidu), (lon, lat), atol=4e-9, rtol=0)
+
+
+@given(chinese)
+def test_every_datum_leads_there_and_back(point: tuple[float, float]) -> None:
+    lon, lat = np.array([point[0]]), np.array([point[1]])
+    for datum in DATUMS:
+        assert np.allclose(to_wgs84(datum, *from_wgs84(datum, lon, lat)), (lon, lat), atol=4e-9, rtol=0)
 
 
 def test_what_comes_in_wgs84_or_cgcs2000_stays_and_what_is_nowhere_stays_nowhere() -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from shapely import MultiPolygon, Point, Polygon, box
 from shapely.geometry import shape
 
-from geo import cells
+from geo import cells, locate
 from geo.locate import Locator
 
 if TYPE_CHECKING:
@@ -34,8 +34,15 @@ anywhere = st.one_of(lattice, st.floats(119.9, 121.6), st.sampled_from([np.nan, 
 def pairs(
     polygons: Sequence[Polygon | MultiPolygon], lon: NDArray[np.float64], lat: NDArray[np.float64]
 ) -> list[tuple[int, int]]:
-    point, zone = Locator(polygons).locate(lon, lat)
+    locator = Locator(polygons)
+    point, zone = locator.locate(lon, lat)
     assert point.dtype == zone.dtype == np.int32
+    # Many points go another way inside: the same ones again and again must be told the same.
+    often = locate.MANY // max(len(lon), 1) + 1
+    many_point, many_zone = locator.locate(np.tile(lon, often), np.tile(lat, often))
+    last = many_point >= len(lon) * (often - 1)
+    assert (many_point[last] - len(lon) * (often - 1)).tolist() == point.tolist()
+    assert many_zone[last].tolist() == zone.tolist()
     return list(zip(point.tolist(), zone.tolist(), strict=True))
 
 
@@ -120,6 +127,22 @@ def test_wide_overlapping_zones_make_the_grid_coarser_and_stay_right(monkeypatch
     disks = [Point(x, y).buffer(1) for x, y in rng.normal(0, 0.1, (12, 2))]
     lon, lat = rng.uniform(-1.5, 1.5, (2, 500))
     assert pairs(disks, lon, lat) == looped(disks, lon, lat)
+
+
+def test_a_town_in_one_cell_of_a_wide_map_has_a_grid_of_its_own() -> None:
+    rng = np.random.default_rng(11)
+    seeds = rng.uniform(120, 120.02, (400, 2))
+    town = [*shapely.get_parts(shapely.voronoi_polygons(shapely.multipoints(seeds)))]
+    areas = [each for each in town if isinstance(each, Polygon)] + [
+        box(-170, -80, 170, 80),
+        box(60, 0, 70, 9),
+    ]
+    lon, lat = rng.uniform(119.99, 120.03, (2, 300))
+    lon[::60], lat[::50] = 65.0, np.nan
+    locator = Locator(areas)
+    assert locator._cells._nested
+    assert locator._cells.find(lon, lat).crowded.size == 0
+    assert pairs(areas, lon, lat) == looped(areas, lon, lat)
 
 
 def test_no_zones_no_points_and_empty_zones_give_no_pairs() -> None:

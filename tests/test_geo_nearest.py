@@ -120,7 +120,12 @@ def test_two_cars_meet_and_part_as_a_peer_tells_it() -> None:
     for second, pair in enumerate(zip(*case["moves_lonlat"].values(), strict=True)):
         for track, (lon, lat) in enumerate(pair):
             told += [
-                (f"car{event['track'] + 1}", KINDS[event["kind"]], f"car{event['other'] + 1}", event["metres"])
+                (
+                    f"car{event['track'] + 1}",
+                    KINDS[event["kind"]],
+                    f"car{event['other'] + 1}",
+                    event["metres"],
+                )
                 for event in company.feed([track], [second], [lon], [lat])
             ]
     assert [event[:3] for event in told] == [(e["id"], e["kind"], e["other"]) for e in case["expected"]]
@@ -131,13 +136,11 @@ def test_two_cars_meet_and_part_as_a_peer_tells_it() -> None:
 def test_company_is_the_same_one_by_one_and_at_once_and_old_or_lost_fixes_move_nobody() -> None:
     rng = np.random.default_rng(3)
     track, time = rng.integers(0, 12, 400), np.arange(400)
-    lon, lat = np.cumsum(rng.normal(0, 2e-4, (2, 400)), axis=1) + [[179.999], [0.0]]
+    lon, lat = np.cumsum(rng.normal(0, 2e-4, (2, 400)), axis=1) + np.array([[179.999], [0.0]])
     lon = (lon + 180) % 360 - 180
     at_once, one_by_one = Company(30.0), Company(30.0)
     together = at_once.feed(track, time, lon, lat)
-    told = np.concatenate(
-        [one_by_one.feed(track[[i]], time[[i]], lon[[i]], lat[[i]]) for i in range(400)]
-    )
+    told = np.concatenate([one_by_one.feed(track[[i]], time[[i]], lon[[i]], lat[[i]]) for i in range(400)])
     assert len(together) > 64
     told["row"] = together["row"]
     assert told.tolist() == together.tolist()

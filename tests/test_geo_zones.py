@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 from shapely import MultiPolygon, Polygon
@@ -14,6 +15,8 @@ from shapely.geometry import mapping
 
 from geo import zones
 from geo.area import area_m2
+from geo.datum import wgs84_to_gcj02
+from geo.plane import apart
 from geo.zones import ZoneError, parse
 
 SQUARE = [[120.60, 31.30], [120.61, 31.30], [120.61, 31.31], [120.60, 31.31], [120.60, 31.30]]
@@ -222,6 +225,40 @@ def test_the_hint_for_a_key_offers_a_sound_one() -> None:
 
 def test_a_member_that_is_no_feature_is_named_by_its_index() -> None:
     assert refusal(collection(feature(), 7)).feature == 1
+
+
+def moved(lon: float, lat: float) -> list[list[float]]:
+    return [[x - 120.6 + lon, y - 31.3 + lat] for x, y in SQUARE]
+
+
+def test_a_zone_with_swapped_axes_is_refused_where_it_would_lie_among_the_others() -> None:
+    """Western China: its longitudes are latitudes, too, so that nothing is off the earth."""
+    west = [feature(key=f"z{n}", ring=moved(87.6 + n / 50, 43.8)) for n in range(4)]
+    assert len(parse(collection(*west)).zones) == 4
+    swapped = feature(key="swapped", ring=[[lat, lon] for lon, lat in moved(87.6, 43.8)])
+    error = refusal(collection(*west, swapped))
+    assert error.feature == "swapped"
+    assert "swapped" in str(error)
+    assert error.hint.startswith("GeoJSON writes longitude first: [87.6")
+    elsewhere = feature(key="elsewhere", ring=moved(43.8, 12.6))
+    assert len(parse(collection(*west, elsewhere)).zones) == 5
+
+
+def test_a_document_that_lies_where_nobody_lives_is_noted_for_its_axes() -> None:
+    arctic = parse(collection(*(feature(key=f"z{n}", ring=moved(43.8 + n, 87.6)) for n in range(3))))
+    assert any("axes are swapped" in note for note in arctic.notes)
+    assert parse(collection(feature(ring=moved(18.9, 69.6)))).notes == []
+
+
+def test_a_datum_is_declared_and_its_zones_come_out_in_wgs84() -> None:
+    (there,) = parse(collection(feature()), "GCJ02").zones
+    (same,) = parse(collection(feature()), "CGCS2000").zones
+    (plain,) = parse(collection(feature())).zones
+    assert same.geometry.equals(plain.geometry)
+    back = wgs84_to_gcj02(*shapely.get_coordinates(there.geometry).T)
+    assert np.allclose(np.column_stack(back), SQUARE, atol=1e-8)
+    assert 300 < apart(*there.geometry.centroid.coords[0], *plain.geometry.centroid.coords[0]) < 700
+    assert there.key == plain.key
 
 
 def test_a_key_used_twice_is_refused() -> None:

@@ -13,26 +13,30 @@ from api.placing import place_devices
 from cityhub.commands.options import Config, connect, settings
 from cityhub.settings import OperatorError
 from geo.area import area_m2
+from geo.datum import Datum
 from geo.table import keep
 from geo.zones import Parsed, parse
 
 app = typer.Typer(help="Zones: import and check GeoJSON.", no_args_is_help=True)
 out = Console(highlight=False)
 File = Annotated[Path, typer.Argument(help="GeoJSON (RFC 7946): polygons with id, name and kind.")]
+In = Annotated[
+    Datum, typer.Option("--datum", help="What its coordinates are in; nothing in the file tells it.")
+]
 
 
 @app.command("import")
-def import_(file: File, config: Config = None) -> None:
+def import_(file: File, config: Config = None, datum: In = "WGS84") -> None:
     """Import zones and place every device in them; one with a known id is replaced."""
     with connect(settings(config)) as connection:
-        parsed, placed = import_zones(connection, file)
+        parsed, placed = import_zones(connection, file, datum)
     _report(parsed)
     out.print(f"{len(parsed.zones)} zones imported; {placed} devices stand in a zone")
 
 
-def import_zones(connection: psycopg.Connection, file: Path) -> tuple[Parsed, int]:
+def import_zones(connection: psycopg.Connection, file: Path, datum: Datum = "WGS84") -> tuple[Parsed, int]:
     """Import a file and place the devices; returns what was read and how many devices stand in a zone."""
-    parsed = parse(_read(file))
+    parsed = parse(_read(file), datum)
     with connection.transaction(), connection.cursor() as cursor:
         keep(cursor, parsed.zones)
         placed = place_devices(cursor)
@@ -41,9 +45,9 @@ def import_zones(connection: psycopg.Connection, file: Path) -> tuple[Parsed, in
 
 
 @app.command()
-def check(file: File) -> None:
+def check(file: File, datum: In = "WGS84") -> None:
     """Say what an import would take from a file, without a hub."""
-    parsed = parse(_read(file))
+    parsed = parse(_read(file), datum)
     _report(parsed)
     for zone in parsed.zones:
         out.print(f"{zone.key:<24} {zone.kind:<12} {area_m2(zone.geometry):>14,.0f} m2  {zone.name}")
