@@ -122,7 +122,7 @@ def strolled(
     return fixes
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(steps_taken, max_size=40), st.lists(fences, min_size=6, max_size=6), st.data())
 def test_batches_and_a_restart_between_them_tell_what_the_plain_reference_tells(
     steps: list[tuple[int, float, float, float, float, bool]], asked: list[Fence], data: st.DataObject
