@@ -1,4 +1,4 @@
-"""A newcomer on a fresh hub follows docs/onboarding.md, line by line, with the simulator as the device."""
+"""A newcomer on a fresh hub follows docs/onboarding.md and docs/connect-a-station.md, line by line, with simulated devices."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cityhub.addresses import reach
 from cityhub.settings import Settings
 
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "onboarding.md"
+PAGE, STATION = ROOT / "docs" / "onboarding.md", ROOT / "docs" / "connect-a-station.md"
 RUNNING = ("cityhub up", "cityhub edge run", "cityhub sim run")
 
 pytestmark = pytest.mark.timeout(300)
@@ -40,8 +40,9 @@ class Newcomer:
     def type(self, line: str) -> str:
         """Type a line; what it printed."""
         # Two hubs on one machine: this one's ports are its own.
-        line = line.replace("127.0.0.1:8471", f"127.0.0.1:{self.edge_port}")
-        if line.startswith("cityhub edge run"):
+        for port in (8471, 5651):
+            line = line.replace(f"127.0.0.1:{port}", f"127.0.0.1:{self.edge_port}")
+        if line.startswith("cityhub edge run --gateway"):
             line += f" --port {self.edge_port}"
         environment = {
             **os.environ,
@@ -97,14 +98,14 @@ def newcomer(home: Path, tmp_path: Path) -> Iterator[Newcomer]:
     made.end()
 
 
-def lines() -> list[str]:
+def lines(page: Path) -> list[str]:
     """The lines to type, in the page's order."""
-    blocks = re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    blocks = re.findall(r"```sh\n(.*?)```", page.read_text(), re.DOTALL)
     return [line for block in blocks for line in block.splitlines() if line]
 
 
 def test_the_steps_of_the_page_lead_from_nothing_to_a_signed_card(newcomer: Newcomer) -> None:
-    typed = lines()
+    typed = lines(PAGE)
     assert typed[0] == "cityhub up"
     newcomer.type(typed[0])
     wait_for(lambda: "Console" in newcomer.said(), "the hub", 120)
@@ -123,6 +124,34 @@ def test_the_steps_of_the_page_lead_from_nothing_to_a_signed_card(newcomer: Newc
         assert ("admin", "device.accept") in actors
         # Its readings came through the gateway's own credential: there is no other at this broker.
         assert connection.execute("select username from credential").fetchall() == [("water/gateway-7",)]
+
+
+def test_a_station_that_nobody_knows_is_accepted_when_the_page_is_followed(newcomer: Newcomer) -> None:
+    typed = lines(STATION)
+    assert typed[0] == "cityhub up"
+    newcomer.type(typed[0])
+    wait_for(lambda: "Console" in newcomer.said(), "the hub", 120)
+    wait_for(lambda: _answers(newcomer.port), "the API", 60)
+    begun = time.monotonic()
+    said = {}
+    with psycopg.connect(reach(Settings(home=newcomer.home)).database_url, autocommit=True) as connection:
+        for line in typed[1:]:
+            if line.startswith("cityhub sim run"):
+                wait_for(lambda: _answers(newcomer.edge_port), "the gateway")
+            said[line] = newcomer.type(line)
+            if line.startswith("cityhub sim run"):
+                wait_for(lambda: connection.execute("select 1 from dead_letter").fetchone(), "the stranger")
+        seconds = time.monotonic() - begun
+        print(f"from a running hub to an accepted station: {seconds:.1f} s")  # noqa: T201 -- as above
+        assert "refused: unknown-device" in said["cityhub doctor"]
+        assert "sl651-0032100009" in said["cityhub doctor"]
+        assert "level" in next(text for line, text in said.items() if "device watch" in line)
+        assert "Signed by admin" in said[typed[-1]]
+        assert connection.execute("select state from device where key = 'station-9'").fetchone() == (
+            "commissioned",
+        )
+        letters = connection.execute("select distinct reason from dead_letter").fetchall()
+        assert letters == [("unknown-device",)], "only what came before it was registered"
 
 
 def _answers(port: int) -> bool:

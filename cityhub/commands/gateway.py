@@ -86,14 +86,35 @@ def enrol_(
     link: Annotated[
         str, typer.Argument(help="The line that `cityhub device new` printed, http://.../enrol#...")
     ],
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            help="Begin a gateway's file there: its id, the broker, the credential, a home beside it."
+        ),
+    ] = None,
     config: Config = None,
 ) -> None:
     """Get the gateway's credential with its token, and keep it where `cityhub edge run` finds it."""
+    if file is not None and file.exists():  # before the token is used up
+        raise OperatorError(f"{file} is there already", "give another name, or move it away")
     got = enrol(link)
-    file = file_of(settings(config).home, got.device)
-    got.save(file)
-    typer.echo(f"{got.device} is enrolled; its credential is in {file}")
-    typer.echo(f"Next: cityhub edge run --gateway {got.device} --department {got.department}")
+    kept = file_of(settings(config).home, got.device)
+    got.save(kept)
+    typer.echo(f"{got.device} is enrolled; its credential is in {kept}")
+    if file is None:
+        typer.echo(f"Next: cityhub edge run --gateway {got.device} --department {got.department}")
+        return
+    broker = f"mqtt{'s' if got.tls else ''}://{f'[{got.host}]' if ':' in got.host else got.host}:{got.port}"
+    begun = {
+        "id": got.device,
+        "department": got.department,
+        "broker": broker,
+        "credential": str(kept.absolute()),
+        "home": str(file.absolute().with_name(got.device)),
+    }
+    text = "".join(f"{key} = {orjson.dumps(value).decode()}\n" for key, value in begun.items())
+    file.write_text(f"[gateway]\n{text}", encoding="utf-8")
+    typer.echo(f"{file} is begun. Add its drivers (docs/edge.md), then: cityhub edge run {file}")
 
 
 @app.command("check")
@@ -102,8 +123,8 @@ def check(file: Annotated[Path, typer.Argument(help="The gateway's file.")]) -> 
     plan = read(file)
     for each in plan.drivers:
         drivers.check(file, each)
-    address(plan, os.environ)
-    out.print(f"{plan.id} of {plan.department}, to {plan.broker} as {plan.user}")
+    broker = address(plan, os.environ)
+    out.print(f"{plan.id} of {plan.department}, to {plan.broker} as {broker.user or plan.user}")
     for each in plan.drivers:
         out.print(
             f"  {each.name:<12} {each.kind:<10} {each.way} {each.where}  {len(each.stations)} stations listed"

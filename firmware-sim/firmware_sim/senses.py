@@ -22,6 +22,13 @@ FINE = {
     "ammonia": (0.03, 3), "dissolved-oxygen": (0.05, 2), "turbidity": (3.0, 1), "conductivity": (4.0, 1),
     "voltage": (0.8, 1), "energy-total": (0.0, 2),
 }  # fmt: skip
+# Where an instrument's scale ends, whatever its noise.
+ENDS = {
+    "tilt": (0.0, 180.0),
+    "humidity": (0.0, 100.0),
+    "wind-speed": (0.0, 75.0),
+    "wind-direction": (0.0, 360.0),
+}
 LOST = 0.002  # share of values a sensor does not give
 STEEP = {"solar": Battery(), "primary": Battery(3.6, 3.0, 0.95, 0.0003, 0.0)}
 
@@ -68,9 +75,10 @@ class Senses:
         spread, decimals = FINE.get(metric, (0.0, 0))
         if self._chance.random() < LOST and decimals:
             return {}
-        return {
-            metric: round(value + self._chance.gauss(0, spread), decimals) if decimals or spread else value
-        }
+        if decimals or spread:
+            value = round(value + self._chance.gauss(0, spread), decimals)
+        low, high = ENDS.get(metric, (-math.inf, math.inf))
+        return {metric: min(max(value, low), high)}
 
     def _rain(self, metric: str, second: float) -> dict[str, float]:
         """A tipping bucket: whole tips, counted on; `rain` is what came since the last sample."""

@@ -143,8 +143,11 @@ class Town:
         self._last[unit.id] = {**self._last.get(unit.id, {}), **sample.values}
         protocol = unit.fleet.protocol
         if protocol in TCP:
-            self._busy = self._posts[unit.id]
-            self._busy.sampled(sample.values, true_s)
+            post = self._posts[unit.id]
+            post.sampled(sample.values, true_s)
+            # A run at full speed waits for a station that has much to say, but not for one that is cut off: the story
+            # would never reach the second at which its link comes back.
+            self._busy = post if self._up(unit)() else None
             if self._ways.paper is None:
                 self._lines.wake(unit.id)
             else:
