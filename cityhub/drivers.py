@@ -104,6 +104,8 @@ def make(plan: DriverPlan, accept: Accept, watch: Watch) -> Driver:
             plan.port,
             links=plan.links,
             idle_s=plan.idle_s,
+            greeting_s=plan.greeting_s,
+            silent_each=plan.silent_each,
             watch=watch,
         )
     except OSError as error:

@@ -121,7 +121,7 @@ def noted(hub: Hub, foreman: Foreman, code: str) -> str:
         told = [each["data"] for each in hub.heard.get("event", []) if each["type"] == "notes"]
         return next((note["text"] for data in told for note in data["notes"] if note["code"] == code), "")
 
-    return wait_for(heard, f"the note {code}")
+    return str(wait_for(heard, f"the note {code}"))
 
 
 def test_a_gateway_tells_its_birth_and_its_end(broker: Broker, home: Path, hub: Hub) -> None:
