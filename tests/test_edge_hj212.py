@@ -228,6 +228,35 @@ def test_a_station_that_waits_for_an_answer_to_each_piece_gets_one_to_each() -> 
     assert len(set(filter(None, answers))) == 1
 
 
+def numbered(number: int, cp: str, qn: str = "20261015080000123") -> bytes:
+    """One of two pieces."""
+    return pack(f"QN={qn};ST=32;CN=2051;PW=1;MN=A1;Flag=7;PNUM=2;PNO={number};CP=&&{cp}&&")
+
+
+def test_a_piece_of_a_message_that_is_done_is_answered_again_also_without_a_datatime() -> None:
+    dialogue = Hj212({})
+    first = numbered(1, "DataTime=20261015080000;w01018-Avg=1")
+    last = numbered(2, "w21003-Avg=2")
+    whole = dialogue.hear(first + last, NOW)
+    assert len(whole.samples) == 2
+    for piece in (last, first, last):
+        again = dialogue.hear(piece, NOW + PAUSE_US)
+        assert again.reply == whole.reply
+        assert (again.samples, [note.code for note in again.notes]) == ([], ["resend"])
+    # Neither another piece under the same QN, nor the same one long after, is one of it.
+    other = dialogue.hear(numbered(2, "w21003-Avg=3"), NOW)
+    assert (other.samples, other.reply) == ([], b"")
+    late = Hj212({})
+    late.hear(first + last, NOW)
+    assert late.hear(last, NOW + LIFE_US + 1).reply == b""
+
+
+def test_a_piece_of_a_message_that_was_not_taken_is_not_answered_when_it_comes_again() -> None:
+    dialogue = Hj212({})
+    pieces = [numbered(number, "w01018-Avg=1") for number in (1, 2)]  # no DataTime in any
+    assert [dialogue.hear(piece, NOW).reply for piece in (*pieces, pieces[1])] == [b"", b"", b""]
+
+
 def test_no_more_messages_in_pieces_are_open_than_there_is_room_for() -> None:
     dialogue = Hj212({})
     notes = []

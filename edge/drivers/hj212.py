@@ -94,7 +94,9 @@ class Hj212:
         header = packet.header
         if not 1 <= header.pno <= header.pnum:
             self._note(heard, packet, "piece-number", f"piece {header.pno} of {header.pnum}")
-        message, readable, whole, given_up = self._pieces.take(packet, arrived_us)
+        message, readable, whole, given_up, again = self._pieces.take(packet, arrived_us)
+        if again:
+            self._note(heard, packet, "resend", f"piece {header.pno} of a message that is done")
         for other in given_up:
             self._give_up(heard, other)
         stored = True
@@ -107,6 +109,8 @@ class Hj212:
                 self._refuse(heard, "no-time", text, self._device(header.mn))
                 stored = False
         if whole and stored:
+            if message is not None:
+                self._pieces.done(message)
             self._confirm(heard, packet)
 
     def _confirm(self, heard: Heard, packet: Packet) -> None:
