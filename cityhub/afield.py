@@ -1,4 +1,4 @@
-"""The agent's process: `python -m cityhub.afield`, which `cityhub edge run` becomes; small, for a gateway is."""
+"""The edge agent run: what the command line was given, a foreman upon it, until it is told to stop."""
 
 from __future__ import annotations
 
@@ -84,7 +84,3 @@ def main() -> None:
     log_to_stderr()
     with mistakes_told():
         run(Asked(**orjson.loads(sys.argv[1])))
-
-
-if __name__ == "__main__":
-    main()

@@ -154,6 +154,8 @@ def _loaded(plan: DriverPlan) -> Any:
 
 def _dialogue(plan: DriverPlan, made: Callable[..., Dialogue], watch: Watch) -> MakeDialogue:
     arguments = _arguments(plan, made)
+    if prepared := getattr(made, "listed", None):
+        arguments["stations"] = prepared(arguments["stations"])
     if "kept" in inspect.signature(made).parameters:
         arguments["kept"] = watch.kept.get
 

@@ -37,6 +37,8 @@ KINDS = {
 
 Way = Literal["listen", "connect", "serial"]
 WAYS: tuple[Way, ...] = ("listen", "connect", "serial")
+ONLY = {"listen": ("idle_s", "greeting_s", "silent_each", "links"), "serial": ("baud", "frame")}
+"""What says something of one kind of place, and nothing of another."""
 POLLERS = {"modbus"}
 """Drivers that ask; the others are dialogues that any link carries."""
 
@@ -103,6 +105,10 @@ class Table:
         """The sentence for a mistake."""
         said = "is missing" if value is None else f"is {value!r:.80}"
         return Mistake(f"{self._file}: {self._name}.{key} {said}", f"wanted: {wanted}")
+
+    def idle(self, key: str, why: str) -> Mistake:
+        """The sentence for a key that would do nothing, and so is not meant as it is written."""
+        return Mistake(f"{self._file}: {self._name}.{key} does nothing here", f"{why}; leave it out")
 
     def text(self, key: str, wanted: str, default: str | None = None) -> str:
         """A text."""
@@ -195,6 +201,10 @@ def _gateway(path: Path, given: dict[str, Any], drivers: tuple[DriverPlan, ...])
             f"{path}: gateway.broker has a password in it",
             "leave it out; credential = names the file it is in",
         )
+    if not address.tls and table.has("ca"):
+        raise table.idle("ca", "without TLS nothing is checked against it: broker = mqtts://...")
+    if report.has("silence_s") and not report.has("deadband"):
+        raise report.idle("silence_s", "without a deadband every reading is sent")
     found = Gateway(
         id=own,
         department=table.name("department"),
@@ -234,6 +244,10 @@ def _driver(path: Path, number: int, given: object) -> DriverPlan:
     (way,) = ways
     if way == "listen" and kind in POLLERS:
         raise table.wrong("listen", f"{kind} asks: connect = or serial =", table.text("listen", "", ""))
+    for only, keys in ONLY.items():
+        for key in keys if only != way else ():
+            if table.has(key):
+                raise table.idle(key, f"it goes with {only} =; this driver has {way} =")
     host, port, device = "", 0, ""
     if way == "serial":
         device = table.text("serial", "a device such as /dev/ttyUSB0")

@@ -11,10 +11,12 @@ from cityhub import drivers, gateway, trial
 from cityhub.gateway import CREDENTIAL, Gateway, credential, parse
 from cityhub.settings import OperatorError
 from edge.command import write_durably
+from edge.drivers.conversation import Watch
 
 FILE = Path("gateway.toml")
 HEAD = '[gateway]\nid = "gw-1"\ndepartment = "water"\nbroker = "mqtts://hub.city:8883"\n'
 LINES = '[[driver]]\nkind = "jsonlines"\nlisten = "127.0.0.1:8471"\n'
+SERIAL = '[[driver]]\nkind = "modbus"\nserial = "/dev/ttyUSB0"\n'
 
 
 def test_a_small_file_is_enough_and_its_defaults_are_these() -> None:
@@ -62,9 +64,9 @@ def test_the_example_of_the_documentation_is_a_file_that_works() -> None:
         (HEAD + LINES + LINES, "two drivers are called jsonlines", "name ="),
         (HEAD + LINES.replace("jsonlines", "modbus"), "driver 1.listen is", "connect = or serial ="),
         (HEAD + LINES + "[driver.stations]\n1 = 2\n", "driver 1.stations.1 is 2", "a device id"),
-        (HEAD + "[report]\nsilence_s = 0\n" + LINES, "report.silence_s is 0", "1 to 86400"),
+        (HEAD + "[report]\nsilence_s = 0\ndeadband = {}\n" + LINES, "report.silence_s is 0", "1 to 86400"),
         (HEAD + "[report]\ndeadband = {level = -1}\n" + LINES, "report.deadband.level is -1", "at least 0"),
-        (HEAD + LINES.replace('8471"', '8471"\nframe = "9N1"'), "driver 1.frame is '9N1'", "8N1"),
+        (HEAD + SERIAL + 'frame = "9N1"\n', "driver 1.frame is '9N1'", "8N1"),
     ],
 )  # fmt: skip
 def test_a_mistake_names_the_file_the_key_and_what_was_wanted(text: str, said: str, wanted: str) -> None:
@@ -107,6 +109,71 @@ def test_a_drivers_own_options_are_checked_before_anything_is_opened(driver: str
 def test_every_kind_of_driver_can_be_put_together_from_a_file(driver: str) -> None:
     plan = parse(f"{HEAD}[[driver]]\n{driver}", FILE)
     drivers.check(FILE, plan.drivers[0])
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "wanted"),
+    [
+        (place + key, f"driver 1.{key.split()[0]} does nothing here", f"it goes with {way} =")
+        for way, keys in {
+            "listen": ("idle_s = 60", "greeting_s = 60", "silent_each = 5", "links = 5"),
+            "serial": ("baud = 1200", 'frame = "7E1"'),
+        }.items()
+        for other, place in {
+            "listen": 'kind = "sl651"\nlisten = "0.0.0.0:1"\n',
+            "connect": 'kind = "sl651"\nconnect = "host:1"\n',
+            "serial": 'kind = "modbus"\nserial = "/dev/ttyUSB0"\n',
+        }.items()
+        if other != way
+        for key in keys
+    ],
+)
+def test_a_key_that_would_do_nothing_is_a_mistake(text: str, said: str, wanted: str) -> None:
+    with pytest.raises(OperatorError, match=said) as told:
+        parse(f"{HEAD}[[driver]]\n{text}\n", FILE)
+    assert wanted in told.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (HEAD.replace("mqtts", "mqtt") + 'ca = "ca.pem"\n' + LINES, "gateway.ca does nothing here"),
+        (HEAD + LINES + "[report]\nsilence_s = 60\n", "report.silence_s does nothing here"),
+    ],
+)
+def test_a_key_that_another_key_makes_idle_is_a_mistake(text: str, said: str) -> None:
+    with pytest.raises(OperatorError, match=said):
+        parse(text, FILE)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("polled = true", "polled without query_s"),
+        ("centre = 2", "centre, password and text"),
+        ('acknowledge = "none"\nset_clock_s = 60', "set_clock_s with acknowledge"),
+    ],
+)
+def test_an_option_of_sl651_that_would_do_nothing_is_a_mistake(options: str, said: str) -> None:
+    plan = parse(
+        f'{HEAD}[[driver]]\nkind = "sl651"\nlisten = "0.0.0.0:1"\n[driver.options]\n{options}\n', FILE
+    )
+    with pytest.raises(OperatorError, match=said):
+        drivers.check(FILE, plan.drivers[0])
+
+
+@pytest.mark.parametrize("kind", ["sl651", "sl427", "hj212"])
+def test_the_links_of_a_driver_share_its_list_of_stations(kind: str) -> None:
+    """Two thousand links, each with a list of two thousand stations of its own, are 400 MB."""
+    plan = parse(
+        f'{HEAD}[[driver]]\nkind = "{kind}"\nlisten = "0.0.0.0:1"\nstations = {{ 00aabbccdd = "a" }}\n', FILE
+    )
+    (one,) = plan.drivers
+    begin = drivers._dialogue(one, drivers._loaded(one), Watch())
+    first, second = begin(), begin()
+    assert first is not second
+    assert first._listed is second._listed  # type: ignore[attr-defined]
+    assert list(first._listed.values()) == ["a"]  # type: ignore[attr-defined]
 
 
 def test_the_password_comes_from_a_file_that_only_its_owner_reads_or_from_the_environment(

@@ -78,7 +78,7 @@ def run(
         config=str(config.absolute()) if config else "",
     )
     # The command line's own libraries hold more memory than the agent: the process begins anew without them.
-    os.execv(sys.executable, [sys.executable, "-P", "-m", "cityhub.afield", asked.as_argument()])  # noqa: S606
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "cityhub.lean", asked.as_argument()])  # noqa: S606
 
 
 @app.command("enrol")

@@ -31,6 +31,10 @@ class Heard:
     keep: dict[str, bytes | None] | None = None  # for edge.drivers.kept, on disk before the answer goes out
 
 
+class Listed(dict[str, str]):
+    """Addresses as a protocol looks them up -> devices; made once, for every link of a driver goes by it."""
+
+
 class Dialogue(Protocol):
     """One link's side of a protocol, without I/O. Never raises for what the other end sends."""
 

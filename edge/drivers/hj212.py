@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edge.drivers.dialogue import Heard, Note
+from edge.drivers.dialogue import Heard, Listed, Note
 from edge.protocols.hj212.frame import Stream
 from edge.protocols.hj212.packet import Packet, Refused, measured, read, time_us
 from edge.protocols.hj212.pieces import Open, Pieces
@@ -31,12 +31,17 @@ class Hj212:
     """One link. `stations` leads from MN to the device; an MN that is not in it becomes `hj212-<mn>`."""
 
     def __init__(self, stations: Mapping[str, str]) -> None:
-        self._listed = {mn.lower(): device for mn, device in stations.items()}
+        self._listed = stations if isinstance(stations, Listed) else self.listed(stations)
         self._devices: dict[str, str] = {}
         self._stream = Stream()
         self._pieces = Pieces()
         self._heard_us = 0
         self._noise = 0
+
+    @staticmethod
+    def listed(stations: Mapping[str, str]) -> Listed:
+        """The stations of all links of a driver."""
+        return Listed((mn.lower(), device) for mn, device in stations.items())
 
     def stations(self) -> list[str]:
         """The MNs heard on this link."""

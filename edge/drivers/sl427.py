@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 
-from edge.drivers.dialogue import Heard, Note
+from edge.drivers.dialogue import Heard, Listed, Note
 from edge.protocols.sl427.elements import QUALITY, Unfit
 from edge.protocols.sl427.frame import Found, Stream
 from edge.protocols.sl427.message import (
@@ -61,7 +61,7 @@ class Sl427:
         """`kept` reads what dialogues have asked to be kept (`Heard.keep`), by its name."""
         if mode not in range(4):
             raise ValueError(f"mode {mode!r:.20}: 0 reports and answers, 1 reports, 2 answers, 3 repair")
-        self._listed = {address_of(address): device for address, device in stations.items()}
+        self._listed = stations if isinstance(stations, Listed) else self.listed(stations)
         old = {address_of(address) for address in szy206}
         decimals = {
             address_of(address): _decimals(address, known) for address, known in (quality or {}).items()
@@ -78,6 +78,11 @@ class Sl427:
         self._heard_us = 0
         self._begun_us = 0  # since when what waits has been waiting
         self._noise = 0
+
+    @staticmethod
+    def listed(stations: Mapping[str, str]) -> Listed:
+        """The stations of all links of a driver; raises ValueError."""
+        return Listed((address_of(address), device) for address, device in stations.items())
 
     def stations(self) -> list[str]:
         """The addresses heard on this link."""

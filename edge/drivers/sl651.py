@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 
-from edge.drivers.dialogue import Heard, Note
+from edge.drivers.dialogue import Heard, Listed, Note
 from edge.protocols.sl651 import functions as fn
 from edge.protocols.sl651 import orders, packed, times, written
 from edge.protocols.sl651.body import Body
@@ -15,7 +14,7 @@ from edge.protocols.sl651.packets import Outcome, Packets
 from edge.protocols.sl651.questions import WAITING_LIMIT, Question, Questions
 from edge.protocols.sl651.samples import STATIONS_KEPT, Collector, Picture
 
-RESENDS_KEPT = 12  # messages of a link, and two of each station: one is sent twice more, then it is left
+RESENDS_KEPT = 3  # messages of a link, and two of each station: one is sent twice more, then it is left
 SILENCE_US = 30_000_000  # after which half a frame will not be finished
 NOISE_LIMIT = 64 << 10  # bytes without a frame: whoever this is, it is no station
 ADDRESS = re.compile(r"[0-9A-Fa-f]{10}")
@@ -53,11 +52,15 @@ class Sl651:
         (`{"FF33": "rssi"}`). `polled`: the stations listed share this line and speak only when they are asked; `centre`,
         `password` and `text` (ASCII) are how they are spoken to before they were heard. Raises ValueError for what makes no sense.
         """
-        listed = {address.upper(): device for address, device in (stations or {}).items()}
-        if wrong := [each for each in listed if not ADDRESS.fullmatch(each)]:
-            raise ValueError(f"station {wrong[0]!r}; an address has ten hexadecimal digits")
+        listed = stations if isinstance(stations, Listed) else self.listed(stations or {})
         if acknowledge not in {"none", *orders.ENDINGS}:
             raise ValueError(f"acknowledge {acknowledge!r}; one of none, {', '.join(orders.ENDINGS)}")
+        if polled and not query_s:
+            raise ValueError("polled without query_s, how often they are asked")
+        if not polled and (centre, password, text) != (1, "0000", False):
+            raise ValueError("centre, password and text are for polled stations; others say theirs")
+        if acknowledge == "none" and set_clock_s:
+            raise ValueError("set_clock_s with acknowledge = none: on a one-way channel no clock can be set")
         if on_picture is not None and not callable(on_picture):
             raise ValueError("on_picture is a function; a configuration file cannot say it")
         self._listed, self._refuse = listed, refuse_unlisted
@@ -67,9 +70,8 @@ class Sl651:
         self._splitter, self._packets = Splitter(), Packets()
         named = {int(ident, 16): metric for ident, metric in (metrics or {}).items()}
         self._collector = Collector(self.device, named, hour_slots)
-        self._heard: OrderedDict[str, Frame] = OrderedDict()  # the newest frame of each station
-        # Arrival of messages; a plain dictionary, for there are thousands of links.
-        self._seen: dict[str, int] = {}
+        self._heard: dict[str, Frame] = {}  # the newest frame of each station, and the newest is the last
+        self._seen: dict[str, int] = {}  # arrival of messages
         self._questions = Questions()
         self._clock_set: dict[str, int] = {}
         # How to reach stations that say nothing unless they are asked.
@@ -77,6 +79,14 @@ class Sl651:
             rtu: orders.addressed(rtu, centre, password, text=text) for rtu in (listed if polled else ())
         }
         self._last_us = self._asked_us = 0
+
+    @staticmethod
+    def listed(stations: Mapping[str, str]) -> Listed:
+        """The stations of all links of a driver; raises ValueError."""
+        found = Listed((address.upper(), device) for address, device in stations.items())
+        if wrong := [each for each in found if not ADDRESS.fullmatch(each)]:
+            raise ValueError(f"station {wrong[0]!r}; an address has ten hexadecimal digits")
+        return found
 
     def device(self, rtu: str) -> str:
         """The device of a station's address."""
@@ -171,11 +181,12 @@ class Sl651:
             self._outcome(outcome, now_us, heard)
 
     def _remember(self, frame: Frame) -> None:
+        self._heard.pop(frame.rtu, None)
         self._heard[frame.rtu] = frame
-        self._heard.move_to_end(frame.rtu)
         self._questions.heard(frame.rtu)
         if len(self._heard) > STATIONS_KEPT:
-            gone, _ = self._heard.popitem(last=False)
+            gone = next(iter(self._heard))
+            del self._heard[gone]
             self._clock_set.pop(gone, None)
 
     def _outcome(self, outcome: Outcome, now_us: int, heard: Heard) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import zlib
 from array import array
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -77,8 +76,8 @@ class Packets:
     """The unfinished messages of one link."""
 
     def __init__(self) -> None:
-        self._open: OrderedDict[Key, Message] = OrderedDict()
-        self._done: OrderedDict[Key, Done] = OrderedDict()
+        self._open: dict[Key, Message] = {}  # the one that was heard last is the last
+        self._done: dict[Key, Done] = {}
 
     @property
     def size(self) -> int:
@@ -101,8 +100,9 @@ class Packets:
             done = self._done.get(key)
             if frame.number != 1 and done and done.holds(frame, now_us):
                 return [Outcome(again=Missing(frame, frame.total, done.serial))]
-            message = self._open[key] = Message(frame, now_us, straight=frame.number == 1)
-        self._open.move_to_end(key)
+            message = Message(frame, now_us, straight=frame.number == 1)
+        self._open.pop(key, None)
+        self._open[key] = message
         if frame.number not in message.parts:
             if frame.number != message.newest + 1 or now_us - message.heard_us > PATIENCE_US:
                 message.straight = False
@@ -138,10 +138,10 @@ class Packets:
     def _whole(self, key: Key, message: Message, frame: Frame, now_us: int) -> Outcome:
         del self._open[key]
         parts = [message.parts[at] for at in sorted(message.parts)]
+        self._done.pop(key, None)
         self._done[key] = Done(_serial(message), array("I", map(zlib.crc32, parts)), now_us)
-        self._done.move_to_end(key)
         while len(self._done) > DONE_KEPT:
-            self._done.popitem(last=False)
+            del self._done[next(iter(self._done))]
         return Outcome(b"".join(parts), frame=frame)
 
     def _ask(self, key: Key, message: Message) -> Outcome:

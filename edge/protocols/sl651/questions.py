@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import NamedTuple
 
 WAITING_LIMIT = 32
@@ -23,7 +22,9 @@ class Questions:
     """Those of one link."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Question] = deque()
+        self._waiting: list[
+            Question
+        ] = []  # no deque, which holds 600 bytes empty: there are thousands of links
         self._awaited = ""  # the station whose answer is waited for
         self._since_us = 0
         self._unconfirmed: dict[tuple[str, int], int] = {}
@@ -60,7 +61,7 @@ class Questions:
         """The next question, where the line is free; it counts as asked."""
         if not self._waiting or (self._awaited and 0 <= now_us - self._since_us < ANSWER_US):
             return None
-        question = self._waiting.popleft()
+        question = self._waiting.pop(0)
         self._awaited, self._since_us = question.rtu, now_us
         return question
 
