@@ -18,7 +18,7 @@ from api.access import digest
 from geo.locate import Locator
 from geo.table import polygons
 from governance import audit
-from ingest import credentials, enrolment, life, lists
+from ingest import credentials, enrolment, life, lists, tokens
 from ingest.credentials import Issued
 from ingest.enrolment import Entry
 from ingest.registry import HUB
@@ -94,18 +94,9 @@ def token_for(
     secret = secrets.token_urlsafe(TOKEN_BYTES)
     with connection.transaction(), connection.cursor() as cursor:
         owned = _owned(cursor, device, reach)
-        cursor.execute(
-            "update enrolment_token set withdrawn = true where device_id = %s and used_at is null", (owned,)
-        )
-        row = cursor.execute(
-            """insert into enrolment_token (digest, device_id, created_by, expires_at)
-               values (%s, %s, %s, now() + %s) returning expires_at""",
-            (digest(secret), owned, actor, TOKEN_LIFE),
-        ).fetchone()
-        if row is None:
-            raise RuntimeError("an insert that returned nothing")
+        expires_at = tokens.add(cursor, digest(secret), owned, actor, TOKEN_LIFE)
         audit.record(cursor, actor, "enrolment.token", device, "done")
-    return Token(device, secret, row[0])
+    return Token(device, secret, expires_at)
 
 
 def redeem(connection: psycopg.Connection[Any], secret: str) -> Enrolled | None:
@@ -114,26 +105,16 @@ def redeem(connection: psycopg.Connection[Any], secret: str) -> Enrolled | None:
     An attempt with a token that is known, but used, withdrawn or too old, is written into the audit.
     """
     with connection.transaction(), connection.cursor() as cursor:
-        row = cursor.execute(
-            """select device.key, used_at is not null, withdrawn or expires_at <= now(), device.profile, department.key,
-                      gateway.key, device.retired_at is not null
-               from enrolment_token join device on device.id = enrolment_token.device_id
-                    join department on department.id = device.department_id
-                    left join device gateway on gateway.id = device.gateway_id
-               where digest = %s for update of enrolment_token""",
-            (digest(secret),),
-        ).fetchone()
-        if row is None:
+        claim = tokens.claim(cursor, digest(secret))
+        if claim is None:
             return None
-        device, used, over, profile, department, gateway, retired = row
-        if used or over or retired:
-            why = "used" if used else "over" if over else "retired"
-            audit.record(cursor, device, "enrolment.redeem", device, "denied", {"token": why})
+        device = claim.device
+        if claim.why_not:
+            audit.record(cursor, device, "enrolment.redeem", device, "denied", {"token": claim.why_not})
             return None
-        cursor.execute("update enrolment_token set used_at = now() where digest = %s", (digest(secret),))
         issued = credentials.issue(connection, device, device)
         audit.record(cursor, device, "enrolment.redeem", device, "done", {"credential": issued.id})
-    return Enrolled(device, department, profile, gateway, issued)
+    return Enrolled(device, claim.department, claim.profile, claim.gateway, issued)
 
 
 def issue(
@@ -153,9 +134,7 @@ def revoke(
     """Take a device's credential back, and what tokens it may have; the broker throws it out."""
     with connection.transaction(), connection.cursor() as cursor:
         owned = _owned(cursor, device, reach, retired=True)
-        cursor.execute(
-            "update enrolment_token set withdrawn = true where device_id = %s and used_at is null", (owned,)
-        )
+        tokens.withdraw(cursor, owned)
         gone = credentials.revoke(connection, device)
         audit.record(cursor, actor, "credential.revoke", device, "done", {"revoked": len(gone)})
     return gone

@@ -11,6 +11,7 @@ from api.problems import CONFLICT, Problem
 from api.values import Key
 from edge.reading import now_us
 from edge.wire import Malformed
+from governance import audit
 from ingest import posted
 from ingest.decode import decode
 from ingest.limits import SIZE_LIMIT
@@ -72,6 +73,10 @@ async def telemetry(
             )
         topic = f"city/v1/{owner['department']}/{device}/telemetry"
         await connection.execute(posted.PUT, {"topic": topic, "payload": payload})
+        # One entry a minute says that this caller wrote readings; which, the archive of messages keeps.
+        async with connection.cursor() as cursor:
+            detail = {"first": device, "token": caller.token}
+            await audit.record_once_a_minute(cursor, caller.name, "telemetry.post", "telemetry", detail)
     return Accepted(
         format=decoded.format,
         readings=len(decoded.rows),

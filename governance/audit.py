@@ -10,6 +10,12 @@ Outcome = Literal["done", "denied"]
 
 ADD = "insert into audit_entry (actor, action, object, outcome, detail) values (%s, %s, %s, %s, %s)"
 
+ADD_ONCE = """
+    insert into audit_entry (actor, action, object, outcome, detail)
+    select %(actor)s, %(action)s, %(object)s, 'done', %(detail)s
+    where not exists (select from audit_entry where actor = %(actor)s and action = %(action)s
+                        and at >= date_trunc('minute', now()))"""
+
 
 @overload
 def record(
@@ -56,3 +62,14 @@ def record(
 
 async def _record(cursor: AsyncCursor[Any], entry: tuple[str, str, str, Outcome, Jsonb]) -> None:
     await cursor.execute(ADD, entry)
+
+
+async def record_once_a_minute(
+    cursor: AsyncCursor[Any], actor: str, action: str, object_: str, detail: Mapping[str, str | int | None]
+) -> None:
+    """Add an entry for the first of a stream of like deeds in each minute of the clock; it stands for all of them.
+
+    Deeds at the very same moment may each add one: none is without.
+    """
+    entry = {"actor": actor, "action": action, "object": object_, "detail": Jsonb(dict(detail))}
+    await cursor.execute(ADD_ONCE, entry)

@@ -52,3 +52,23 @@ def test_an_entry_is_never_changed(database: Database, change: str) -> None:
         pytest.raises(psycopg.errors.RaiseException, match="never changed"),
     ):
         connection.execute(change)
+
+
+def test_a_stream_of_like_deeds_has_one_entry_a_minute_for_each_who_does_them(database: Database) -> None:
+    async def write() -> None:
+        async with (
+            await psycopg.AsyncConnection.connect(database.url) as connection,
+            connection.cursor() as cursor,  # one transaction: one minute
+        ):
+            for actor, device in (("cas", "a"), ("cas", "b"), ("dov", "c")):
+                await audit.record_once_a_minute(
+                    cursor, actor, "telemetry.post", "telemetry", {"first": device}
+                )
+            await audit.record_once_a_minute(cursor, "cas", "telemetry.other", "telemetry", {})
+
+    asyncio.run(write())
+    assert entries(database, "cas") == [
+        ("telemetry.post", "telemetry", "done", {"first": "a"}),
+        ("telemetry.other", "telemetry", "done", {}),
+    ]
+    assert entries(database, "dov") == [("telemetry.post", "telemetry", "done", {"first": "c"})]

@@ -57,12 +57,19 @@ def api(house: House) -> House:
 
 def test_every_telemetry_format_is_taken(api: House) -> None:
     client = api.sign_in()
+    began = time.time()
     for body in (b'{"level":1}', b'[{"n":"level","u":"m","v":1}]', cbor2.dumps([{0: "level", 2: 1}])):
         answer = client.post(ADDRESS, params={"device": "river-01"}, content=body)
         assert (answer.status_code, answer.json()["readings"]) == (202, 1)
     kept = api.ask("select topic, payload from posted_message order by id")
     assert {topic for topic, _ in kept} == {"city/v1/water/river-01/telemetry"}
     assert kept[0][1] == b'{"level":1}'
+    entries = api.ask(
+        "select at, actor, object, outcome, detail from audit_entry where action = 'telemetry.post'"
+    )
+    assert 1 <= len(entries) <= 1 + int(time.time() // 60 - began // 60)  # one a minute, of three messages
+    assert entries[0][1:4] == ("admin", "telemetry", "done")
+    assert entries[0][4]["first"] == "river-01"
 
 
 def test_what_cannot_be_taken_is_refused_with_its_reason_and_not_kept(api: House) -> None:
