@@ -12,6 +12,7 @@ from api.placing import place_devices
 from geo import table
 from geo.datum import Datum
 from geo.zones import LAYER, Parsed, ZoneError, parse
+from governance import audit
 from ingest import life
 
 LOCK = 0x7A6F6E65  # "zone": two imports at once would each retire what the other brings
@@ -68,7 +69,10 @@ def take(
         ]
         if wrong:
             raise ZoneError(wrong)
-        return _write(cursor, parsed, layer, reach, replace=replace)
+        done = _write(cursor, parsed, layer, reach, replace=replace)
+        counts = {"new": len(done.new), "changed": len(done.changed), "retired": len(done.retired)}
+        audit.record(cursor, who, "zone.import", f"layer:{layer}", "done", counts)
+    return done
 
 
 def _write(
@@ -98,6 +102,8 @@ def retire(
         life.sign(cursor, who, because)
         gone = table.retire(cursor, keys, reach)
         settle(cursor)
+        for key in gone:
+            audit.record(cursor, who, "zone.retire", f"zone:{key}", "done", {"because": because})
     return gone
 
 
