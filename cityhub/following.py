@@ -65,6 +65,8 @@ class Following:
         now = now_us()
         self._tracks.tidy(now)
         self.fencing.tidy(now)
+        if self.fencing.due:
+            self._session.run(self.fencing.refresh)
         self._session.run(lambda connection: salt.forget(connection, self._tokens.oldest(now)))
         return self.fencing.saved()
 
@@ -74,11 +76,11 @@ class Following:
         known = saved.get(f"{PREFIX}tracks")
         track = [] if known is None else known["track"].tolist()
         newest = [] if known is None else known["kept"]["time"].tolist()
-        fixes = self._session.run(
+        fixes, device = self._session.run(
             lambda connection: fix_rows.stored_since(connection, f"{PREFIX}tracks", track, newest)
         )
         if len(fixes):
-            self.fencing.replay(fixes)
+            self.fencing.replay(fixes, device)
 
     def _ask(self, fixes: Fixes) -> Places:
         # What is being written now is not in the table yet: wait for it before asking.

@@ -76,14 +76,16 @@ def known(connection: psycopg.Connection, fixes: Fixes) -> Places:
         return {(track, at): (lon, lat) for track, at, lon, lat in cursor}
 
 
-def stored_since(connection: psycopg.Connection, saved: str, track: list[int], newest: list[int]) -> Fixes:
-    """The fixes that came after a checkpoint, by track and time: `track` are the tracks that it knows, and the newest of each.
+def stored_since(
+    connection: psycopg.Connection, saved: str, track: list[int], newest: list[int]
+) -> tuple[Fixes, NDArray[np.int32]]:
+    """The fixes that came after a checkpoint, by track and time, and the device of each.
 
-    `saved` names an array of the checkpoint. Of a track that it does not know, the last fixes that there are.
+    `track` are the tracks that it knows, with the newest time of each that was believed; `saved` names an array of the checkpoint. Of a track that it does not know, the last fixes that there are.
     """
     rows = connection.execute(
         """select (extract(epoch from later.time) * 1000000)::bigint, track.id, later.lon, later.lat,
-                  later.accuracy, later.outcome, not track.anonymous
+                  later.accuracy, later.outcome, not track.anonymous, track.device_id
            from track left join unnest(%s::int[], %s::bigint[]) as known (id, us) on known.id = track.id,
                 lateral (select * from fix
                          where track_id = track.id and outcome <> %s
@@ -95,4 +97,4 @@ def stored_since(connection: psycopg.Connection, saved: str, track: list[int], n
         (array(track), array(newest), LATE, 0, DEEPEST, saved),
         binary=True,
     ).fetchall()
-    return np.array(rows, FIX)
+    return np.array([row[:-1] for row in rows], FIX), np.array([row[-1] for row in rows], np.int32)
