@@ -31,7 +31,7 @@ from ingest.batch import Batch
 from ingest.health import TOPIC
 from ingest.inbox import Inbox
 from ingest.message import OURS, Message
-from ingest.order import LONG_AGO
+from ingest.order import LONG_AGO, Newest
 from ingest.profile import Profile
 from ingest.registry import HUB, Registry, Series
 
@@ -61,16 +61,16 @@ class Handed(NamedTuple):
 class Census:
     """`meet`, `observe` and `advance` belong to the main thread, `turn` to the census's own."""
 
-    def __init__(self, database_url: str, inbox: Inbox, registry: Registry) -> None:
-        self._url, self._inbox, self._registry = database_url, inbox, registry
+    def __init__(self, database_url: str, inbox: Inbox, registry: Registry, newest: Newest) -> None:
+        """`newest`: what was told before this run is not told again."""
+        self._url, self._inbox, self._registry, self._newest = database_url, inbox, registry, newest
         self._meters: dict[int, Meter] = {}
         self._own: dict[tuple[str, str], int] = {}  # the series that we speak for, by device and metric
         self._devices = np.zeros(1, np.bool_)  # by id: it counts people
         self._handed: deque[Handed] = deque()
         self._unsaved: deque[Handed] = deque()  # what the newest tick does not know of yet
         self._numbers = 0
-        self._until, self._next, self._since = 0, 0, LONG_AGO
-        self._newest: NDArray[np.int64] = np.zeros(0, np.int64)
+        self._until, self._next = 0, 0
         self._tick: Tick = Tick()
         self._ticking: Ticking | None = None
         self._ground = Ground()
@@ -103,10 +103,8 @@ class Census:
         """The registry or the zones have changed."""
         self._redraw = True
 
-    def take_up(self, saved: Mapping[str, NDArray[Any]], newest: NDArray[np.int64]) -> None:
-        """Begin where a checkpoint ended; `newest` by slot: what was told before is not told again."""
-        own = [slot for slot in self._own.values() if slot < len(newest)]
-        self._since = int(newest[own].max(initial=LONG_AGO))
+    def take_up(self, saved: Mapping[str, NDArray[Any]]) -> None:
+        """Begin where a checkpoint ended, once the series are met."""
         if all(name in saved and saved[name].dtype == dtype for name, dtype in SAVED.items()):
             self._restored = {row["key"].decode(): row["kept"].copy() for row in saved["census-doors"]}
             self._tick = Tick(doors=self._restored)
@@ -138,8 +136,8 @@ class Census:
     def advance(self, until_us: int) -> None:
         """All that has arrived until then has been observed."""
         if not self._next:
-            first = max(until_us, self._since) // EVERY_US + 1
-            self._next = first * EVERY_US
+            told = int(self._newest.times[list(self._own.values())].max(initial=LONG_AGO))
+            self._next = (max(until_us, told) // EVERY_US + 1) * EVERY_US
         self._until = max(self._until, until_us)
         if self._until >= self._next + WAIT_US:
             self._wake.set()

@@ -28,8 +28,6 @@ WHOLE = 0.95
 """Of its ground; outlines are drawn by hand, and nobody draws a view to the last metre."""
 LEAST_HALF_LIFE_S = 10.0
 """A count fades with the interval of its camera; one that speaks every second is smoothed over so long."""
-COUNT_ERROR = 0.1
-"""Standard deviation of what cameras count in a crowd, as a share; of one person at least."""
 CORRECT_EVERY_S = 60.0
 """Counts of the same cameras err alike: more of them prove nothing."""
 LEAST_KEPT_S = 120.0
@@ -194,8 +192,9 @@ class Headcount:
         passed, self.waiting = self.waiting[ready], self.waiting[~ready]
         self._occupancy.passed(*(self._through(passed, way) for way in (0, 1)))
         due = at_us - self._corrected >= CORRECT_EVERY_S * 1e6
+        # A count errs by its square root, as `geo.counting` takes it.
         right = np.flatnonzero((share >= WHOLE) & (due | ~self._occupancy.known))
-        self._occupancy.counted(right, seen[right], np.maximum(COUNT_ERROR * seen[right], 1.0))
+        self._occupancy.counted(right, seen[right], np.sqrt(np.maximum(seen[right], 1.0)))
         self._corrected[right] = at_us
         attended = [
             bool(doors)

@@ -124,7 +124,8 @@ def _soon(filling: Filling, minutes: float) -> str:
         return "full"
     earliest, latest = reach.earliest_s / SECONDS, reach.latest_s / SECONDS
     until = f"{latest:.0f}" if latest <= 2 * NOT_FORESEEN_MIN else "much later"
-    return f"full in about {minutes:.0f} min ({earliest:.0f} to {until})"
+    span = "" if f"{earliest:.0f}" == until else f" ({earliest:.0f} to {until})"
+    return f"full in about {minutes:.0f} min{span}"
 
 
 def _people(zone: Watched, known: Known) -> str:
