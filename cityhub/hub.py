@@ -20,7 +20,7 @@ from alerts.notifier import Notice, Notifier
 from alerts.rule import LEVEL_NAMES
 from cityhub.beat import Beat
 from cityhub.census import Census
-from cityhub.fencing import Fencing
+from cityhub.following import Following
 from cityhub.kernels import Kernels
 from cityhub.sources import Listening
 from cityhub.topics import AlarmTopics
@@ -83,7 +83,6 @@ class Hub:
         self._registry, self._newest = Registry(self._look_again), Newest()
         self._counters = Counters()
         self._kernels = Kernels(self._registry, self._newest, rulebook.load(*plan.rule_folders), plan.days)
-        self._fencing = Fencing()
         self._session = Session(plan.database_url, stopping, REGISTRY_CHANNEL)
         self._listening = Listening(plan.sources, self._registry)
         self._inbox = Inbox(plan.mqtt_url, plan.client_id, self._listening.filters)
@@ -91,6 +90,8 @@ class Hub:
         self._alarms = Alarms(["log", "topic", *(["webhook"] if plan.webhook_url else [])])
         self._slots = Slots(self._registry, self._create)
         self._clocks, self._quotas = Clocks(), Quotas(plan.device_quota, plan.department_quota)
+        self._following = Following(self._registry, self._clocks, self._session, plan.days, self._drain)
+        self._fencing = self._following.fencing
         self._assembler = Assembler(
             self._registry,
             self._slots,
@@ -100,6 +101,8 @@ class Hub:
             self._ask,
             self._listening.foreign,
             self._counters,
+            identity=self._following.identity,
+            fix_judge=self._following.judge,
         )
         self._health = Health(self._inbox, self._quotas, self._registry, lambda: self._listening.shed)
         self._latest, self._marks = Latest(), Marks()
@@ -109,7 +112,7 @@ class Hub:
             [
                 write_archive,
                 self._write_alarms,
-                self._fencing.write,
+                self._following.write,
                 self._kernels.write,
                 report.write,
                 write_dead_letters,
@@ -184,7 +187,7 @@ class Hub:
                 self._listen()
                 self._look_again()
                 self._session.run(self._beat.say)
-                if self._latest.behind:
+                if self._latest.behind or self._following.behind:
                     self._pass(Batch([]))  # nothing has come since: what is newest must be shown all the same
                 self._take_up_held()
                 self._take_up_posted()
@@ -247,10 +250,14 @@ class Hub:
         """After the commit, in the writer's thread: wake the notifiers, count."""
         self._latest.committed(batch)
         self._marks.committed(batch)
+        self._following.committed(batch)
         self._beat.count(batch)
         if batch.events:
             for notifier in self._notifiers:
                 notifier.wake()
+
+    def _drain(self) -> bool:
+        return self._writer.drain()
 
     def _ask(self, rows: Rows) -> Seen:
         # What is being written now is not in the table yet: wait for it before asking.
@@ -300,7 +307,7 @@ class Hub:
         """Take up where the last run's commits ended: load the checkpoint, feed what was stored after it."""
         saved = self._session.run(checkpoint.load)
         self._kernels.take_up(saved)
-        self._fencing.take_up(saved)
+        self._following.take_up(saved)
         self._census.take_up(saved)
         fed = 0
         for rows in self._session.run(
@@ -318,8 +325,7 @@ class Hub:
         log.info("resumed", checkpoint="newest" in saved, fed=fed)
 
     def _save(self) -> None:
-        self._fencing.tidy(now_us())
-        arrays = self._kernels.saved() | self._fencing.saved() | self._census.saved()
+        arrays = self._kernels.saved() | self._following.saved() | self._census.saved()
         self._session.run(lambda connection: checkpoint.save(connection, arrays))
         expected = self._kernels.expected()
         self._session.run(lambda connection: outlook.write(connection, expected))
