@@ -106,7 +106,12 @@ def run(  # noqa: PLR0917 - options of a command line
             help="The gateway to connect to; sl651=HOST:PORT for the stations of one protocol.",
         ),
     ] = None,
-    mqtt: Annotated[str, typer.Option(metavar="URL", help="The broker of platforms and cameras.")] = "",
+    mqtt: Annotated[
+        str,
+        typer.Option(
+            metavar="URL", envvar="FIRMWARE_SIM_MQTT", help="The broker of platforms and cameras."
+        ),
+    ] = "",
     listen: Annotated[
         list[str] | None,
         typer.Option(metavar="KIND=HOST:PORT", help="Where modbus and sdi12 devices are asked."),

@@ -129,6 +129,8 @@ class Square:
             before = second - unit.fleet.every_s
             counted = self._counted[:, gate, way]
             return float(counted[step] - (counted[self._step(before)] if before >= 0 else 0))
+        if metric == "battery-level":
+            return 92.0 - second / 300
         if metric != "people":
             return math.nan
         if self._blind(unit, second):
