@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from shapely import MultiPolygon, Polygon
 from shapely.geometry import mapping
 
-from geo import zones
+from geo import document, zones
 from geo.area import area_m2
 from geo.datum import wgs84_to_gcj02
 from geo.plane import apart
@@ -149,7 +149,7 @@ def test_the_old_names_of_the_same_datum_are_accepted(name: str) -> None:
 
 
 def test_a_document_too_large_is_refused_before_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zones, "MAX_BYTES", 100)
+    monkeypatch.setattr(document, "MAX_BYTES", 100)
     assert "bytes" in str(refusal("x" * 101))
 
 

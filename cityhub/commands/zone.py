@@ -9,12 +9,11 @@ import psycopg
 import typer
 from rich.console import Console
 
-from api.placing import place_devices
-from cityhub.commands.options import Config, connect, settings
+from api.zoning import Imported, take
+from cityhub.commands.options import Config, connect, operator, settings
 from cityhub.settings import OperatorError
 from geo.area import area_m2
 from geo.datum import Datum
-from geo.table import keep
 from geo.zones import Parsed, parse
 
 app = typer.Typer(help="Zones: import and check GeoJSON.", no_args_is_help=True)
@@ -29,19 +28,17 @@ In = Annotated[
 def import_(file: File, config: Config = None, datum: In = "WGS84") -> None:
     """Import zones and place every device in them; one with a known id is replaced."""
     with connect(settings(config)) as connection:
-        parsed, placed = import_zones(connection, file, datum)
-    _report(parsed)
-    out.print(f"{len(parsed.zones)} zones imported; {placed} devices stand in a zone")
+        done = import_zones(connection, file, datum)
+    for note in done.notes:
+        out.print(f"Note: {note}")
+    out.print(
+        f"{len(done.new)} new, {len(done.changed)} changed, {done.same} the same; {done.placed} devices stand in a zone"
+    )
 
 
-def import_zones(connection: psycopg.Connection, file: Path, datum: Datum = "WGS84") -> tuple[Parsed, int]:
-    """Import a file and place the devices; returns what was read and how many devices stand in a zone."""
-    parsed = parse(_read(file), datum)
-    with connection.transaction(), connection.cursor() as cursor:
-        keep(cursor, parsed.zones)
-        placed = place_devices(cursor)
-        cursor.execute("select pg_notify('cityhub_registry', '')")
-    return parsed, placed
+def import_zones(connection: psycopg.Connection, file: Path, datum: Datum = "WGS84") -> Imported:
+    """Import a file and place the devices."""
+    return take(connection, _read(file), who=operator(), file=file.name, datum=datum)
 
 
 @app.command()

@@ -1,0 +1,100 @@
+"""Zones from a document to the hub: read, held against what there is, written, watched; by command line and API."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import psycopg
+
+from api import watched
+from api.placing import place_devices
+from geo import table
+from geo.datum import Datum
+from geo.zones import LAYER, Parsed, parse
+from ingest import life
+
+LOCK = 0x7A6F6E65  # "zone": two imports at once would each retire what the other brings
+
+
+class Imported(NamedTuple):
+    """What an import has done, or would do: keys of zones and lines, and how many are as they were."""
+
+    new: list[str]
+    changed: list[str]
+    same: int
+    retired: list[str]
+    notes: list[str]
+    placed: int
+    """Devices of the field that stand in a zone."""
+
+
+def take(
+    connection: psycopg.Connection[Any],
+    content: bytes,
+    *,
+    who: str,
+    file: str,
+    datum: Datum = "WGS84",
+    layer: str = LAYER,
+    replace: bool = False,
+    dry: bool = False,
+) -> Imported:
+    """Import a document, all of it or nothing.
+
+    Args:
+        connection: to the hub's database.
+        content: GeoJSON.
+        who: signs the versions.
+        file: what it is called, for the history.
+        datum: what its coordinates are in.
+        layer: of the features that name none.
+        replace: what the document's layers have in the table and not in it is retired.
+        dry: look only.
+
+    Raises:
+        ZoneError: it is at fault.
+        WatchedError: a device has the name that a watched zone needs.
+    """
+    parsed = parse(content, datum, layer)
+    with connection.transaction(force_rollback=dry), connection.cursor() as cursor:
+        cursor.execute("select pg_advisory_xact_lock(%s)", (LOCK,))
+        life.sign(cursor, who, f"import of {file}")
+        return _write(cursor, parsed, layer, replace=replace)
+
+
+def _write(cursor: psycopg.Cursor[Any], parsed: Parsed, layer: str, *, replace: bool) -> Imported:
+    zones, lines = table.keep(cursor, parsed.zones), table.keep_lines(cursor, parsed.lines)
+    retired: list[str] = []
+    if replace:
+        layers = {layer, *(zone.layer for zone in parsed.zones), *(line.layer for line in parsed.lines)}
+        retired = table.retire_others(cursor, layers, parsed.place)
+    return Imported(
+        [*zones.new, *lines.new],
+        [*zones.changed, *lines.changed],
+        zones.same + lines.same,
+        retired,
+        parsed.notes,
+        settle(cursor),
+    )
+
+
+def retire(connection: psycopg.Connection[Any], keys: Sequence[str], *, who: str, because: str) -> list[str]:
+    """Take zones and lines out of service; returns those that were in it."""
+    with connection.transaction(), connection.cursor() as cursor:
+        cursor.execute("select pg_advisory_xact_lock(%s)", (LOCK,))
+        life.sign(cursor, who, because)
+        gone = table.retire(cursor, keys)
+        settle(cursor)
+    return gone
+
+
+def settle(cursor: psycopg.Cursor[Any]) -> int:
+    """Bring everything that follows from zones to what they are now, and tell the hub; returns how many devices stand in one.
+
+    Also to be called when a zone begins or ceases to hold (`table.next_turn`). Raises WatchedError.
+    """
+    watched.register(cursor)
+    placed = place_devices(cursor)
+    cursor.execute("select pg_notify('cityhub_registry', '')")
+    return placed

@@ -1,0 +1,258 @@
+"""Zones in the table: versions, layers, what holds when, and the devices that watch them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from fix_services import Cluster, Private
+
+from api import zoning
+from api.watched import WatchedError
+from geo import table
+from geo.fence import Fence
+
+Connection = psycopg.Connection[Any]
+
+
+def square(lon: float = 120.6, lat: float = 31.3, side: float = 0.01) -> list[list[float]]:
+    return [
+        [lon, lat],
+        [lon + side, lat],
+        [lon + side, round(lat + side, 7)],
+        [lon, round(lat + side, 7)],
+        [lon, lat],
+    ]
+
+
+def feature(key: str, ring: list[list[float]] | None = None, **properties: Any) -> dict[str, Any]:
+    return {
+        "type": "Feature",
+        "id": key,
+        "geometry": {"type": "Polygon", "coordinates": [ring or square()]},
+        "properties": {"kind": "crowd", **properties},
+    }
+
+
+def line(key: str, *positions: list[float], **properties: Any) -> dict[str, Any]:
+    drawn = {"type": "LineString", "coordinates": list(positions) or [[120.6, 31.3], [120.61, 31.3]]}
+    return {**feature(key, **properties), "geometry": drawn}
+
+
+def collection(*features: dict[str, Any]) -> bytes:
+    return json.dumps({"type": "FeatureCollection", "features": features}).encode()
+
+
+@pytest.fixture(scope="module")
+def shared(cluster: Cluster) -> Iterator[Private]:
+    private = cluster.fresh()
+    yield private
+    cluster.drop(private)
+
+
+@pytest.fixture
+def hub(shared: Private) -> Iterator[Connection]:
+    """A database without zones; what a test writes is taken back."""
+    with psycopg.connect(shared.url, autocommit=True) as connection:
+        yield connection
+        connection.execute("truncate zone, line, device restart identity cascade")
+        connection.execute("truncate zone_history, line_history, device_history")
+
+
+def take(hub: Connection, *features: dict[str, Any], **options: Any) -> zoning.Imported:
+    return zoning.take(hub, collection(*features), who="tester", file="zones.geojson", **options)
+
+
+def devices(hub: Connection) -> dict[str, tuple[Any, ...]]:
+    rows = hub.execute(
+        """select device.key, profile, state, department.key, zone.key, device.name from device
+           join department on department.id = department_id left join zone on zone.id = zone_id"""
+    ).fetchall()
+    return {row[0]: row[1:] for row in rows}
+
+
+def test_everything_that_a_feature_says_comes_back_from_the_table(hub: Connection) -> None:
+    said: dict[str, Any] = {
+        "name": "Market square", "kind": "crowd", "usable_m2": 1200.5, "capacity": 4000, "layer": "crowds", "floor": "B1",
+        "valid_from": "2026-01-01T00:00:00+08:00", "valid_to": "2126-01-01T00:00:00Z", "department": "police",
+        "camera": "camera-1", "exit_m": 0, "enter_s": 2.5, "exit_s": 30, "dwell_s": 600, "expected": ["truck-1", "truck-2"],
+    }  # fmt: skip
+    take(hub, feature("market", **said))
+    (zone,) = table.fences(hub.cursor())
+    assert (zone.id > 0, zone.version) == (True, 1)
+    told = {name: getattr(zone, name) for name in said}
+    assert told == {
+        **said,
+        "valid_from": datetime(2025, 12, 31, 16, tzinfo=UTC),
+        "valid_to": datetime(2126, 1, 1, tzinfo=UTC),
+        "expected": ("truck-1", "truck-2"),
+    }
+    assert zone.area_m2 == pytest.approx(1_055_000, rel=0.01)
+    assert zone.ground_m2 == 1200.5
+    assert [list(corner) for corner in zone.geometry.exterior.coords] == square()  # type: ignore[union-attr]
+    assert Fence().exit_s == 10.0  # what a zone without its own gets
+    (plain,) = table.zones(hub.cursor(), ["market"])
+    assert plain == zone
+
+
+def test_an_unchanged_zone_gets_no_new_version_and_a_changed_one_does(hub: Connection) -> None:
+    first = take(hub, feature("a"), feature("b"))
+    assert (first.new, first.changed, first.same) == (["a", "b"], [], 0)
+    again = take(hub, feature("a", name="Renamed"), feature("b"))
+    assert (again.new, again.changed, again.same) == ([], ["a"], 1)
+    assert {zone.key: zone.version for zone in table.fences(hub.cursor())} == {"a": 2, "b": 1}
+    spans = table.history(hub.cursor(), "a")
+    assert [(span.version, span.record["name"], span.who) for span in spans] == [
+        (1, "a", "tester"),
+        (2, "Renamed", "tester"),
+    ]
+    assert spans[0].valid_to == spans[1].valid_from
+    assert spans[1].valid_to is None
+    assert spans[0].because == "import of zones.geojson"
+
+
+def test_the_fence_of_a_day_is_the_one_that_held_then(hub: Connection) -> None:
+    take(hub, feature("a"))
+    time.sleep(0.02)
+    moment = datetime.now(UTC)
+    before = moment - timedelta(minutes=1)
+    take(hub, feature("a", square(121.0)))
+    (then,) = table.fences_on(hub.cursor(), moment)
+    (now,) = table.fences_on(hub.cursor(), datetime.now(UTC))
+    assert (then.version, then.geometry.bounds[0]) == (1, 120.6)
+    assert (now.version, now.geometry.bounds[0]) == (2, 121.0)
+    assert now == table.fences(hub.cursor())[0]
+    assert table.fences_on(hub.cursor(), before) == []
+
+
+def test_a_zone_outside_its_validity_is_no_fence(hub: Connection) -> None:
+    now = datetime.now(UTC)
+    hour = timedelta(hours=1)
+
+    def at(moment: datetime) -> str:
+        return moment.isoformat()
+
+    take(
+        hub,
+        feature("over", valid_to=at(now - hour)),
+        feature("now", valid_from=at(now - hour), valid_to=at(now + hour)),
+        feature("later", valid_from=at(now + 2 * hour)),
+    )
+    cursor = hub.cursor()
+    assert [zone.key for zone in table.fences(cursor)] == ["now"]
+    assert len(table.polygons(cursor)[0]) == 1
+    assert [zone.key for zone in table.fences_on(cursor, now + timedelta(seconds=5))] == ["now"]
+    assert table.next_turn(cursor) == now + hour
+    assert {zone.key for zone in table.zones(cursor)} == {"over", "now", "later"}
+
+
+def test_what_a_layer_no_longer_has_is_retired_where_asked_and_comes_back_as_itself(hub: Connection) -> None:
+    take(hub, feature("a"), feature("b"), feature("other", layer="parks"), line("w", kind="waterway"))
+    kept = take(hub, feature("a"))
+    assert kept.retired == []
+    replaced = take(hub, feature("a"), replace=True)
+    assert sorted(replaced.retired) == ["b", "w"]
+    assert {zone.key for zone in table.fences(hub.cursor())} == {"a", "other"}
+    assert table.lines(hub.cursor()) == []
+    (before,) = table.zones(hub.cursor(), ["b"])
+    assert take(hub, feature("b")).changed == ["b"]
+    (after,) = [zone for zone in table.fences(hub.cursor()) if zone.key == "b"]
+    assert (after.id, after.version) == (before.id, before.version + 1)
+
+
+def test_lines_are_kept_with_their_versions(hub: Connection) -> None:
+    gate = {
+        "kind": "counting-line",
+        "counter": "camera-1",
+        "into_zone": "a",
+        "width_m": 3.5,
+        "forward": "in-total",
+    }
+    take(
+        hub,
+        feature("a"),
+        line("gate", **gate),
+        line("river", kind="waterway", speed_m_s=1.5, name="Lan River"),
+    )
+    (counting,) = table.lines(hub.cursor(), "counting-line")
+    assert (counting.counter, counting.forward, counting.backward) == ("camera-1", "in-total", "out")
+    assert (counting.into_zone, counting.from_zone, counting.width_m, counting.version) == ("a", None, 3.5, 1)
+    (river,) = table.lines(hub.cursor(), "waterway")
+    assert (river.name, river.speed_m_s, list(river.geometry.coords)) == (
+        "Lan River",
+        1.5,
+        [(120.6, 31.3), (120.61, 31.3)],
+    )
+    take(hub, line("gate", **gate | {"width_m": 4}))
+    assert [span.record["width_m"] for span in table.history(hub.cursor(), "gate")] == [3.5, 4]
+
+
+def test_a_watched_zone_is_a_device_that_follows_it(hub: Connection) -> None:
+    take(
+        hub,
+        feature("square", name="Square", department="police"),
+        feature("depot", kind="restricted"),
+        feature("town", kind="district"),
+        line("gate", kind="counting-line", into_zone="square"),
+        line("river", kind="waterway"),
+    )
+    assert devices(hub) == {
+        "zone-square": ("zone", "commissioned", "police", "square", "Square"),
+        "zone-depot": ("zone", "commissioned", "hub", "depot", "depot"),
+        "line-gate": ("counting-line", "commissioned", "hub", None, "gate"),
+    }
+    inside = hub.execute(
+        "select zone.key from device_zone join zone on zone.id = zone_id join device on device.id = device_id where device.key = 'zone-square'"
+    ).fetchall()
+    assert ("square",) in inside
+    hub.execute("update device set state = 'suspended' where key = 'zone-depot'")
+    take(
+        hub,
+        feature("square", square(121.0), kind="district"),
+        feature("depot", kind="restricted", name="Depot"),
+    )
+    found = devices(hub)
+    assert found["zone-square"][1] == "retired"
+    assert found["zone-depot"] == ("zone", "suspended", "hub", "depot", "Depot")
+    zoning.retire(hub, ["gate"], who="tester", because="rebuilt")
+    assert devices(hub)["line-gate"][1] == "retired"
+    take(hub, feature("square", square(121.0)))
+    assert devices(hub)["zone-square"][1] == "commissioned"
+    place = hub.execute("select lon, lat from device where key = 'zone-square'").fetchone()
+    assert place is not None
+    assert (121.0 < place[0] < 121.01, 31.3 < place[1] < 31.31) == (True, True)
+
+
+def test_a_device_of_the_field_keeps_its_name(hub: Connection) -> None:
+    hub.execute("insert into department (key, name) values ('water', 'Water') on conflict do nothing")
+    hub.execute(
+        """insert into device (key, name, department_id, profile)
+           select 'zone-square', 'An old name', id, 'gateway' from department where key = 'water'"""
+    )
+    with pytest.raises(WatchedError, match="zone-square"):
+        take(hub, feature("square"))
+    assert table.zones(hub.cursor()) == []
+
+
+def test_a_look_writes_nothing(hub: Connection) -> None:
+    looked = take(hub, feature("a"), dry=True)
+    assert (looked.new, looked.changed, looked.same) == (["a"], [], 0)
+    assert table.zones(hub.cursor()) == []
+    assert devices(hub) == {}
+
+
+def test_a_writer_that_knows_nothing_of_versions_makes_them_all_the_same(hub: Connection) -> None:
+    hub.execute(
+        "insert into zone (key, name, kind, geometry, area_m2) values ('raw', 'Raw', 'area', %s, 1)",
+        (json.dumps({"type": "MultiPolygon", "coordinates": [[square()], [square(121.0)]]}),),
+    )
+    hub.execute("update zone set name = 'Raw' where key = 'raw'")
+    hub.execute("update zone set capacity = 5 where key = 'raw'")
+    found = hub.execute("select version, extent::text from zone").fetchall()
+    assert found == [(2, "(121.01,31.31),(120.6,31.3)")]
+    assert [span.version for span in table.history(hub.cursor(), "raw")] == [1, 2]
