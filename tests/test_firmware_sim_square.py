@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 from functools import cache
@@ -213,6 +214,21 @@ def test_its_papers_name_the_view_of_each_camera_and_the_counter_of_each_line() 
         assert start < end
         assert line["properties"]["into_zone"] == KEY
     assert all("square-gateway" in row for row in rows[1:])
+
+
+def test_the_demos_city_has_the_square_as_the_simulator_draws_it() -> None:
+    city = Path(__file__).parents[1] / "deploy" / "demo"
+    drawn = {
+        feature["id"]: feature for feature in json.loads((city / "zones.geojson").read_text())["features"]
+    }
+    assert [drawn.get(feature["id"]) for feature in world().zones()] == world().zones()
+    file = io.StringIO()
+    papers.devices(loaded(), file)
+    listed = {row["id"]: row for row in csv.DictReader(io.StringIO((city / "devices.csv").read_text()))}
+    for row in csv.DictReader(io.StringIO(file.getvalue())):
+        mine = listed[row["id"]]
+        assert all(mine[key] == row[key] for key in ("department", "profile", "gateway", "counts_zone"))
+        assert [float(mine[key]) for key in ("lon", "lat")] == [float(row[key]) for key in ("lon", "lat")]
 
 
 @pytest.mark.parametrize(
