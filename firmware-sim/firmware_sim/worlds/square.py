@@ -31,8 +31,8 @@ from firmware_sim.worlds.world import Event, Fix, Grid, Index, line, zone
 KEY, NAME = "market-square", "Market Square"
 WIDE, HIGH, MIDDLE = EAST - WEST, NORTH - SOUTH, (WEST + EAST) / 2
 VIEWS = {
-    # Each sees a part, and of its neighbour's part a strip; the one in the west sees over the wall into the street.
-    "view-west": [(-21.0, SOUTH), (1.0, SOUTH), (3.0, NORTH), (-21.0, NORTH)],
+    # Each sees a part, and of its neighbour's part a strip.
+    "view-west": [(WEST, SOUTH), (1.0, SOUTH), (3.0, NORTH), (WEST, NORTH)],
     "view-middle": [(-7.0, SOUTH), (9.0, SOUTH), (7.0, NORTH), (-5.0, NORTH)],
     "view-east": [(4.0, SOUTH), (EAST, SOUTH), (EAST, NORTH), (2.0, NORTH)],
     "view-stage": box(10.0, 0.0, 6.0, 6.0),
