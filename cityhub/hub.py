@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,13 +12,14 @@ from uuid import uuid4
 
 import psycopg
 import structlog
-from psycopg.types.json import Jsonb
 
 from alerts import outlook, rulebook, tally, webhook
 from alerts.alarms import Alarms
 from alerts.days import Days
 from alerts.notifier import Notice, Notifier
 from alerts.rule import LEVEL_NAMES
+from cityhub.beat import Beat
+from cityhub.fencing import Fencing
 from cityhub.kernels import Kernels
 from cityhub.sources import Listening
 from cityhub.topics import AlarmTopics
@@ -37,7 +37,7 @@ from ingest.latest import Latest, upsert
 from ingest.lifecycle import Retention
 from ingest.order import Newest
 from ingest.quota import Quota, Quotas
-from ingest.records import from_us, write_archive, write_dead_letters, write_ledger, write_progress
+from ingest.records import write_archive, write_dead_letters, write_ledger, write_progress
 from ingest.registry import Device, Registry, Series
 from ingest.session import Session, Stopped
 from ingest.slots import Slots
@@ -78,13 +78,11 @@ class Hub:
     def __init__(self, plan: Plan, stopping: threading.Event) -> None:
         self._plan, self._stopping = plan, stopping
         self._run_id = uuid4()
-        self._counts: Counter[str] = Counter()
         self._looked_at, self._took_at = 0.0, time.monotonic()
-        self._beaten: tuple[float, int] = (time.monotonic(), 0)
-        self._newest_us = 0
         self._registry, self._newest = Registry(self._look_again), Newest()
         self._counters = Counters()
         self._kernels = Kernels(self._registry, self._newest, rulebook.load(*plan.rule_folders), plan.days)
+        self._fencing = Fencing()
         self._session = Session(plan.database_url, stopping, REGISTRY_CHANNEL)
         self._listening = Listening(plan.sources, self._registry)
         self._inbox = Inbox(plan.mqtt_url, plan.client_id, self._listening.filters)
@@ -109,6 +107,7 @@ class Hub:
             [
                 write_archive,
                 self._write_alarms,
+                self._fencing.write,
                 self._kernels.write,
                 report.write,
                 write_dead_letters,
@@ -121,6 +120,7 @@ class Hub:
             ],
         )
         self._writer = Writer(self._store, self._inbox, self._committed)
+        self._beat = Beat(self._run_id, self._inbox, self._quotas, self._registry, self._writer)
         self._notifiers: list[Notifier] = []
 
     def run(self) -> None:
@@ -160,7 +160,7 @@ class Hub:
                 self._writer.abandon()
             elif self._writer.drain():
                 self._save()
-                self._beat()
+                self._session.run(self._beat.say)
 
     def _pass_batches(self) -> None:
         beat_at = saved_at = said_at = time.monotonic()
@@ -178,7 +178,7 @@ class Hub:
                 self._listening.watch()
                 self._listen()
                 self._look_again()
-                self._beat()
+                self._session.run(self._beat.say)
                 if self._latest.behind:
                     self._pass(Batch([]))  # nothing has come since: what is newest must be shown all the same
                 self._take_up_held()
@@ -191,8 +191,9 @@ class Hub:
                 self._save()
 
     def _pass(self, batch: Batch) -> None:
-        """Judge a batch and hand it to the writer: flags, then rules."""
+        """Judge a batch and hand it to the writer: flags and rules, then fences."""
         self._kernels.judge(batch)
+        self._fencing.follow(batch)
         self._writer.put(batch)
 
     def _listen(self) -> None:
@@ -239,20 +240,7 @@ class Hub:
         """After the commit, in the writer's thread: wake the notifiers, count."""
         self._latest.committed(batch)
         self._marks.committed(batch)
-        for column in (
-            "messages",
-            "received",
-            "stored",
-            "flagged",
-            "late",
-            "duplicate",
-            "quarantined",
-            "rejected",
-        ):
-            self._counts[column] += batch.ledger.total(column)
-        self._counts["alarms"] += len(batch.events)
-        if batch.newer.any():
-            self._newest_us = max(self._newest_us, int(batch.rows["time"][batch.newer].max()))
+        self._beat.count(batch)
         if batch.events:
             for notifier in self._notifiers:
                 notifier.wake()
@@ -272,6 +260,7 @@ class Hub:
         self._slots.forget()
 
     def _refresh(self) -> None:
+        self._session.run(self._fencing.refresh)
         first, before = not self._registry.devices, self._registry.unwatched
         self._meet(self._session.run(self._registry.refresh))
         if underived := self._registry.underived():
@@ -302,6 +291,7 @@ class Hub:
         """Take up where the last run's commits ended: load the checkpoint, feed what was stored after it."""
         saved = self._session.run(checkpoint.load)
         self._kernels.take_up(saved)
+        self._fencing.take_up(saved)
         fed = 0
         for rows in self._session.run(
             lambda connection: list(
@@ -317,32 +307,13 @@ class Hub:
         log.info("resumed", checkpoint="newest" in saved, fed=fed)
 
     def _save(self) -> None:
-        arrays = self._kernels.saved()
+        self._fencing.tidy(now_us())
+        arrays = self._kernels.saved() | self._fencing.saved()
         self._session.run(lambda connection: checkpoint.save(connection, arrays))
         expected = self._kernels.expected()
         self._session.run(lambda connection: outlook.write(connection, expected))
         recorded = {device.id for device in self._registry.devices.values() if device.recorded}
         self._session.run(lambda connection: self._clocks.write(connection, recorded))
-
-    def _beat(self) -> None:
-        now, received = time.monotonic(), self._counts["received"]
-        before_s, before = self._beaten
-        self._beaten = now, received
-        status = {
-            **self._counts,
-            "readings_per_s": round((received - before) / max(now - before_s, 1e-3), 1),
-            "newest_at": from_us(self._newest_us).isoformat() if self._newest_us else None,
-            "queue": self._inbox.waiting,
-            "held": int(self._quotas.held.sum()),
-            "connected": self._inbox.connected,
-            "series": len(self._registry.series),
-            "waits": self._writer.waits,
-        }
-        self._session.run(
-            lambda connection: connection.execute(
-                "update hub_run set beat_at = now(), status = %s where id = %s", (Jsonb(status), self._run_id)
-            )
-        )
 
     def _channels(self, stack: ExitStack) -> dict[str, Any]:
         channels: dict[str, Any] = {"log": say, "topic": AlarmTopics(self._inbox.publish)}

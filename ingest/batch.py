@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.reading import FAIL, READING, SUSPECT, Rows
+from ingest.fixes import FIX, Fixes
 from ingest.ledger import Ledger
 from ingest.message import DeadLetter, Message, Report
 
@@ -49,6 +50,8 @@ class Batch:
         default_factory=lambda: np.empty(0, np.bool_)
     )  # came long after its own time
     marks: Any = None  # what the tally makes of each row; the hub hands it on
+    fixes: Fixes = field(default_factory=lambda: np.empty(0, FIX))  # the new ones, in order of arrival
+    crossings: Any = ()  # what the fences make of them; the hub hands it on
     derived: int = 0  # how many of the last rows are derived
     repeated: Rows = field(default_factory=lambda: np.empty(0, READING))  # duplicates: not among the rows
     refused: Rows = field(default_factory=lambda: np.empty(0, READING))  # for their value: not among the rows

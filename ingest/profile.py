@@ -88,6 +88,9 @@ EDGE_METRICS = {
     "edge-suppressed": Metric(
         unit="1", quantity="readings that report by exception has held back", interval_s=60
     ),
+    "edge-drivers-failed": Metric(
+        unit="1", quantity="drivers of the edge that cannot run and are tried again", interval_s=60
+    ),
     "edge-links": Metric(unit="1", quantity="links of the field that are open", interval_s=60),
     "edge-disk-free": Metric(unit="MB", quantity="room on the disk under the edge journal", interval_s=60),
     "edge-memory": Metric(unit="MB", quantity="resident memory of the edge agent", interval_s=60),

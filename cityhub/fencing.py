@@ -1,0 +1,179 @@
+"""Fencing: fixes against the zones that hold now; who is inside what, who ought to be and is not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import psycopg
+import structlog
+from numpy.typing import NDArray
+
+from edge.reading import now_us
+from geo import record
+from geo.crossing import Crossings, Told
+from geo.fence import Fence
+from geo.record import CROSSING
+from geo.standing import SAVED, Standing
+from geo.table import polygons
+from ingest.batch import Batch
+from ingest.fixes import Fixes
+
+log = structlog.get_logger("cityhub.fencing")
+
+PREFIX = "standing-"
+"""Before the names of what is remembered, in a checkpoint."""
+IDLE_US = 3_600_000_000
+"""So long after its last fix a track that is in no zone is forgotten."""
+TOKEN_US = 86_400_000_000
+"""So long after it a track without a name is forgotten wherever it was: its token is over."""
+NAMED = "named"
+NOBODY = -1
+
+
+class Inside(NamedTuple):
+    """Who is inside what: k pairs."""
+
+    zone: NDArray[np.int32]  # ids of zones
+    track: NDArray[np.int32]  # ids of tracks
+    dwelt: NDArray[np.bool_]  # it has stayed for the zone's `dwell_s`
+
+
+class Fencing:
+    """Tracks by their ids in slots of our own, which are given anew when a track is forgotten."""
+
+    def __init__(self) -> None:
+        self._crossings = Crossings([], [])
+        self._zones: dict[int, int] = {}  # version by id
+        self._version = np.zeros(0, np.int32)  # by place
+        self._slots: dict[int, int] = {}  # by track
+        self._free: list[int] = []
+        # By slot: the track (NOBODY: free), whether it is a device's own, and when we heard of it last.
+        self._track = np.zeros(0, np.int32)
+        self._named = np.zeros(0, np.bool_)
+        self._heard = np.zeros(0, np.int64)
+
+    def refresh(self, connection: psycopg.Connection) -> None:
+        """Read the zones again where any has changed; who was inside stays inside, and is told nothing."""
+        with connection.cursor() as cursor:
+            zones: dict[int, int] = dict(cursor.execute("select id, 1 from zone order by id").fetchall())
+            if zones == self._zones:
+                return
+            ids, shapes = polygons(cursor)
+        before = self._standing.state()
+        self._crossings = Crossings(shapes, Fence(), keys=np.array(ids, np.int64))  # type: ignore[arg-type]  # what the zone table holds was polygons
+        self._restore(before)
+        self._version = np.array([zones[number] for number in ids], np.int32)
+        self._zones = zones
+        log.info("zones read", zones=len(zones))
+
+    def follow(self, batch: Batch) -> None:
+        """Move tracks by the fixes of a batch: fills in their outcome, and leaves in it what is to be told."""
+        if not len(batch.fixes):
+            return
+        told = self._feed(batch.fixes, now_us())
+        batch.fixes["outcome"] = told.outcome
+        events = told.events
+        crossings = np.zeros(len(events), CROSSING)
+        crossings["time"], crossings["kind"], crossings["stayed"] = (
+            events["at"], events["kind"], events["stayed"],
+        )  # fmt: skip
+        crossings["track"] = batch.fixes["track"][events["row"]]
+        crossings["zone"] = self._standing.keys[events["zone"]]
+        crossings["version"] = self._version[events["zone"]]
+        batch.crossings = crossings
+
+    def replay(self, fixes: Fixes) -> None:
+        """Take in what was stored after the checkpoint: nobody is told, for it was told then."""
+        self._feed(fixes, now_us())
+
+    @staticmethod
+    def write(cursor: psycopg.Cursor, batch: Batch) -> None:
+        """Write the crossings of a batch in its transaction; in the writer's thread."""
+        record.write(cursor, batch.crossings)
+
+    def inside(self) -> Inside:
+        """Who is inside what now. A track that fell silent inside stays inside: `seen` says since when."""
+        pairs = self._standing.present()
+        return Inside(
+            self._standing.keys[pairs["zone"]].astype(np.int32),
+            self._track[pairs["track"]],
+            pairs["dwelt"] == 1,
+        )
+
+    def seen(self, track: NDArray[np.int32]) -> NDArray[np.int64]:
+        """When each of these tracks was last believed, us; geo.track.NEVER for one that is not known."""
+        slots = [self._slots.get(number, len(self._standing.tracks)) for number in track.tolist()]
+        return self._standing.seen(slots)
+
+    def tidy(self, now: int) -> int:
+        """Forget who has been silent for long; returns how many. Call now and then: it goes through all that is kept."""
+        slots = np.flatnonzero(self._track != NOBODY)
+        silent = now - self._heard[slots]
+        # Whoever is inside somewhere, or is about to be, has a pair.
+        idle = self._standing.tracks["pair"][slots] < 0
+        gone = slots[(idle & (silent > IDLE_US)) | (~self._named[slots] & (silent > TOKEN_US))]
+        if len(gone):
+            self._standing.forget(gone)
+            for slot in gone.tolist():
+                del self._slots[int(self._track[slot])]
+            self._track[gone] = NOBODY
+            self._free += gone.tolist()
+            self._standing.hold(len(self._track))  # it has let its last places go
+        return len(gone)
+
+    def saved(self) -> dict[str, NDArray[Any]]:
+        """What is remembered, by name; tracks are named by their ids."""
+        state = self._standing.state()
+        for rows in state.values():
+            rows["track"] = self._track[rows["track"]]
+        named = self._track[self._named & (self._track != NOBODY)]
+        return {PREFIX + name: rows for name, rows in (state | {NAMED: named}).items()}
+
+    def take_up(self, saved: Mapping[str, NDArray[Any]]) -> None:
+        """Begin where a checkpoint ended, once the zones are read."""
+        state = {name: saved[PREFIX + name].copy() for name in SAVED if PREFIX + name in saved}
+        if len(state) < len(SAVED) or any(state[name].dtype != dtype for name, dtype in SAVED.items()):
+            return
+        now = now_us()
+        for rows in state.values():
+            rows["track"] = self._slots_of(rows["track"], now)
+        self._named[self._slots_of(saved[PREFIX + NAMED], now)] = True
+        self._restore(state)
+
+    @property
+    def _standing(self) -> Standing:
+        return self._crossings.standing
+
+    def _restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        self._standing.restore(state)
+        self._standing.hold(len(self._track))
+
+    def _feed(self, fixes: Fixes, now: int) -> Told:
+        slots = self._slots_of(fixes["track"], now)
+        self._named[slots] = fixes["named"]
+        return self._crossings.feed(slots, fixes["time"], fixes["lon"], fixes["lat"], fixes["accuracy"])
+
+    def _slots_of(self, track: NDArray[np.int32], now: int) -> NDArray[np.int32]:
+        """The slots of tracks, which are heard of now."""
+        ids, place = np.unique(track, return_inverse=True)
+        found = [self._slots.get(number, NOBODY) for number in ids.tolist()]
+        for each, (number, slot) in enumerate(zip(ids.tolist(), found, strict=True)):
+            if slot == NOBODY:
+                found[each] = self._take(number)
+        slots = np.array(found, np.int32)
+        self._heard[slots] = now
+        return slots[place]
+
+    def _take(self, track: int) -> int:
+        if not self._free:
+            before = len(self._track)
+            room = max(64, before)
+            self._track = np.pad(self._track, (0, room), constant_values=NOBODY)
+            self._named = np.pad(self._named, (0, room))
+            self._heard = np.pad(self._heard, (0, room))
+            self._free = list(range(before + room - 1, before - 1, -1))
+        slot = self._free.pop()
+        self._track[slot], self._slots[track] = track, slot
+        return slot
