@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import takewhile
 from pathlib import Path
@@ -249,3 +252,27 @@ def test_the_demos_city_has_the_square_as_the_simulator_draws_it() -> None:
 def test_what_no_square_has_is_refused(text: str, words: str) -> None:
     with pytest.raises(ScenarioError, match=words):
         scenario.parse(text, "mine.yaml")
+
+
+def test_a_story_begins_at_its_time_and_again_when_it_is_over() -> None:
+    code = "from firmware_sim.cli import main; main()"
+    at = datetime.now(UTC) + timedelta(seconds=3)
+    options = ("--print", "--for", "30", "--speed", "1000", "--repeat", "--at", at.isoformat())
+    with subprocess.Popen(
+        [sys.executable, "-c", code, "run", "square", *options], stdout=subprocess.PIPE, text=True
+    ) as played:
+        assert played.stdout is not None
+        seen: list[int] = []
+        for line in played.stdout:
+            topic, payload = (json.loads(line)[key] for key in ("topic", "payload"))
+            if topic.endswith("square-camera-west/telemetry"):
+                seen.append(json.loads(payload)["ts"])
+            if len(seen) > 6:
+                break
+        played.terminate()
+        played.stdout.read()
+        assert played.wait(60) == 0
+    assert seen[0] >= at.timestamp() * 1000
+    # Six samples a story: the seventh is of the next, which had to be worked out first.
+    assert seen == sorted(seen)
+    assert seen[6] - seen[5] > 100 > seen[5] - seen[0]

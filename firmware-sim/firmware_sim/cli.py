@@ -7,8 +7,10 @@ import math
 import os
 import signal
 import sys
+import time
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, TextIO
 
@@ -108,9 +110,7 @@ def run(  # noqa: PLR0917 - options of a command line
     ] = None,
     mqtt: Annotated[
         str,
-        typer.Option(
-            metavar="URL", envvar="FIRMWARE_SIM_MQTT", help="The broker of platforms and cameras."
-        ),
+        typer.Option(metavar="URL", envvar="FIRMWARE_SIM_MQTT", help="The broker of platforms and cameras."),
     ] = "",
     listen: Annotated[
         list[str] | None,
@@ -141,6 +141,14 @@ def run(  # noqa: PLR0917 - options of a command line
         ),
     ] = "",
     seed: Seed = 0,
+    at: Annotated[
+        datetime | None,
+        typer.Option(
+            metavar="TIME",
+            formats=["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z"],
+            help="Begin then, not at once: for simulators that are to tell one story together.",
+        ),
+    ] = None,
     repeat: Annotated[  # noqa: FBT002 - an option
         bool, typer.Option("--repeat", help="Begin again when it is over, with the next seed.")
     ] = False,
@@ -178,6 +186,8 @@ def run(  # noqa: PLR0917 - options of a command line
         signal.signal(number, stop.ask)
     with ExitStack() as stack:
         file = stack.enter_context(truth_.open("w", encoding="utf-8")) if truth_ else None
+        while at and (left := at.timestamp() - time.time()) > 0 and not stop.asked:
+            time.sleep(min(left, 0.2))
         while True:
             if times:
                 played = replace(played, story_time=times == "story")
