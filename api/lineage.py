@@ -138,7 +138,7 @@ async def _carriers(
             select m.topic, m.arrived_at, m.parser, m.readings, m.payload, d.key as device
             from message m join device d on d.id = m.device_id
             where m.device_id = any (%(senders)s) and m.first_time <= %(time)s and m.last_time >= %(time)s
-              and m.arrived_at >= %(earliest)s
+              and m.arrived_at >= %(earliest)s and m.topic not like '%%/position'
             order by m.arrived_at
             """,
             {

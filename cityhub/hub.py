@@ -19,7 +19,8 @@ from alerts.days import Days
 from alerts.notifier import Notice, Notifier
 from alerts.rule import LEVEL_NAMES
 from cityhub.beat import Beat
-from cityhub.fencing import Fencing
+from cityhub.census import Census
+from cityhub.following import Following
 from cityhub.kernels import Kernels
 from cityhub.sources import Listening
 from cityhub.topics import AlarmTopics
@@ -82,13 +83,15 @@ class Hub:
         self._registry, self._newest = Registry(self._look_again), Newest()
         self._counters = Counters()
         self._kernels = Kernels(self._registry, self._newest, rulebook.load(*plan.rule_folders), plan.days)
-        self._fencing = Fencing()
         self._session = Session(plan.database_url, stopping, REGISTRY_CHANNEL)
         self._listening = Listening(plan.sources, self._registry)
         self._inbox = Inbox(plan.mqtt_url, plan.client_id, self._listening.filters)
+        self._census = Census(plan.database_url, self._inbox, self._registry, self._newest)
         self._alarms = Alarms(["log", "topic", *(["webhook"] if plan.webhook_url else [])])
         self._slots = Slots(self._registry, self._create)
         self._clocks, self._quotas = Clocks(), Quotas(plan.device_quota, plan.department_quota)
+        self._following = Following(self._registry, self._clocks, self._session, plan.days, self._drain)
+        self._fencing = self._following.fencing
         self._assembler = Assembler(
             self._registry,
             self._slots,
@@ -98,6 +101,8 @@ class Hub:
             self._ask,
             self._listening.foreign,
             self._counters,
+            identity=self._following.identity,
+            fix_judge=self._following.judge,
         )
         self._health = Health(self._inbox, self._quotas, self._registry, lambda: self._listening.shed)
         self._latest, self._marks = Latest(), Marks()
@@ -107,7 +112,7 @@ class Hub:
             [
                 write_archive,
                 self._write_alarms,
-                self._fencing.write,
+                self._following.write,
                 self._kernels.write,
                 report.write,
                 write_dead_letters,
@@ -145,6 +150,8 @@ class Hub:
             )
             keeper.start()
             stack.callback(keeper.close)
+            self._census.start()
+            stack.callback(self._census.close)
             self._writer.start()
             stack.callback(self._writer.close)
             self._inbox.start()
@@ -171,6 +178,7 @@ class Hub:
             self._allow_for_absence()
             if messages:
                 self._pass(self._assembler.assemble(messages))
+            self._census.advance(messages[-1].arrived_us if messages else now_us())
             now = time.monotonic()
             if now - beat_at >= BEAT_EVERY_S:
                 beat_at = now
@@ -179,7 +187,7 @@ class Hub:
                 self._listen()
                 self._look_again()
                 self._session.run(self._beat.say)
-                if self._latest.behind:
+                if self._latest.behind or self._following.behind:
                     self._pass(Batch([]))  # nothing has come since: what is newest must be shown all the same
                 self._take_up_held()
                 self._take_up_posted()
@@ -194,6 +202,8 @@ class Hub:
         """Judge a batch and hand it to the writer: flags and rules, then fences."""
         self._kernels.judge(batch)
         self._fencing.follow(batch)
+        self._census.observe(batch)
+        batch.events = self._census.explained(batch.events)
         self._writer.put(batch)
 
     def _listen(self) -> None:
@@ -240,10 +250,14 @@ class Hub:
         """After the commit, in the writer's thread: wake the notifiers, count."""
         self._latest.committed(batch)
         self._marks.committed(batch)
+        self._following.committed(batch)
         self._beat.count(batch)
         if batch.events:
             for notifier in self._notifiers:
                 notifier.wake()
+
+    def _drain(self) -> bool:
+        return self._writer.drain()
 
     def _ask(self, rows: Rows) -> Seen:
         # What is being written now is not in the table yet: wait for it before asking.
@@ -261,6 +275,7 @@ class Hub:
 
     def _refresh(self) -> None:
         self._session.run(self._fencing.refresh)
+        self._census.look_again()
         first, before = not self._registry.devices, self._registry.unwatched
         self._meet(self._session.run(self._registry.refresh))
         if underived := self._registry.underived():
@@ -286,12 +301,14 @@ class Hub:
     def _meet(self, fresh: list[Series]) -> None:
         self._session.run(lambda connection: self._kernels.meet(connection, fresh))
         self._session.run(lambda connection: self._counters.meet(connection, self._registry, fresh))
+        self._census.meet(fresh)
 
     def _resume(self) -> None:
         """Take up where the last run's commits ended: load the checkpoint, feed what was stored after it."""
         saved = self._session.run(checkpoint.load)
         self._kernels.take_up(saved)
-        self._fencing.take_up(saved)
+        self._following.take_up(saved)
+        self._census.take_up(saved)
         fed = 0
         for rows in self._session.run(
             lambda connection: list(
@@ -299,6 +316,7 @@ class Hub:
             )
         ):
             self._kernels.replay(rows)
+            self._census.replay(rows)
             self._session.run(lambda connection, rows=rows: _upsert_latest(connection, rows))  # type: ignore[misc]
             fed += len(rows)
         self._session.run(lambda connection: self._kernels.go_on_from(connection, saved))
@@ -307,8 +325,7 @@ class Hub:
         log.info("resumed", checkpoint="newest" in saved, fed=fed)
 
     def _save(self) -> None:
-        self._fencing.tidy(now_us())
-        arrays = self._kernels.saved() | self._fencing.saved()
+        arrays = self._kernels.saved() | self._following.saved() | self._census.saved()
         self._session.run(lambda connection: checkpoint.save(connection, arrays))
         expected = self._kernels.expected()
         self._session.run(lambda connection: outlook.write(connection, expected))

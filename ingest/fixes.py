@@ -21,3 +21,5 @@ FIX = np.dtype(
 
 Fixes = NDArray[Any]
 """A structured array of dtype FIX."""
+Places = dict[tuple[int, int], tuple[float, float]]
+"""Longitude and latitude by (track, time in us)."""
