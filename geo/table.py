@@ -49,31 +49,32 @@ def keep_lines(cursor: psycopg.Cursor[Any], lines: Sequence[Line]) -> Kept:
     return _keep(cursor, "line", _LINE, lines)
 
 
-def retire(cursor: psycopg.Cursor[Any], keys: Iterable[str]) -> list[str]:
-    """Take zones and lines out of service; returns those that were in it. Their rows and versions stay."""
-    wanted = list(keys)
-    return [
-        key
-        for table in ("zone", "line")
-        for (key,) in cursor.execute(
-            f"update {table} set retired_at = now() where key = any(%s) and retired_at is null returning key",  # noqa: S608 -- our own names
-            (wanted,),
-        ).fetchall()
-    ]
+def retire(cursor: psycopg.Cursor[Any], keys: Iterable[str], department: str | None = None) -> list[str]:
+    """Take zones and lines out of service, those of one department or any; returns them. Their rows and versions stay."""
+    return _retire(cursor, "key = any(%(keys)s)", {"keys": list(keys), "department": department})
 
 
-def retire_others(cursor: psycopg.Cursor[Any], layers: Iterable[str], keys: Iterable[str]) -> list[str]:
-    """Take out of service what these layers have beside these keys; returns it."""
-    wanted = (list(layers), list(keys))
-    return [
-        key
-        for table in ("zone", "line")
-        for (key,) in cursor.execute(
-            f"""update {table} set retired_at = now() where layer = any(%s) and retired_at is null
-                and not key = any(%s) returning key""",  # noqa: S608 -- our own names
-            wanted,
-        ).fetchall()
-    ]
+def retire_others(
+    cursor: psycopg.Cursor[Any], layers: Iterable[str], keys: Iterable[str], department: str | None = None
+) -> list[str]:
+    """Take out of service what these layers have beside these keys, of one department or any; returns it."""
+    return _retire(
+        cursor,
+        "layer = any(%(layers)s) and not key = any(%(keys)s)",
+        {"layers": list(layers), "keys": list(keys), "department": department},
+    )
+
+
+def _retire(cursor: psycopg.Cursor[Any], which: str, values: dict[str, Any]) -> list[str]:
+    gone: list[str] = []
+    for name in ("zone", "line"):
+        found = cursor.execute(
+            f"""update {name} set retired_at = now() where {which} and retired_at is null
+                and (%(department)s::text is null or department = %(department)s) returning key""",  # noqa: S608 -- our own names
+            values,
+        )
+        gone += [key for (key,) in found.fetchall()]
+    return gone
 
 
 def fences(cursor: psycopg.Cursor[Any]) -> list[Zone]:

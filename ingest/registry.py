@@ -100,7 +100,7 @@ class Registry:
                           coalesce(zone.usable_m2, zone.area_m2), recorded
                    from device join department on department.id = department_id
                         left join zone on zone.id = zone_id
-                   where retired_at is null"""
+                   where device.retired_at is null"""
             )
             self.devices = {row[1]: Device(*row) for row in cursor}
             cursor.execute(

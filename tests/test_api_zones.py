@@ -18,6 +18,7 @@ from geo import table
 from geo.fence import Fence
 
 Connection = psycopg.Connection[Any]
+BOWTIE = [[120.60, 31.30], [120.61, 31.31], [120.61, 31.30], [120.60, 31.31], [120.60, 31.30]]
 
 
 def square(lon: float = 120.6, lat: float = 31.3, side: float = 0.01) -> list[list[float]]:
