@@ -147,13 +147,12 @@ class Census:
 
     def explained(self, changes: list[Change]) -> list[Change]:
         """The changes with the reason in words, where we know it."""
-        told = self._tick.words
-        return [
-            replace(change, reason=told[change.series_id])
-            if not change.reason and change.series_id in told
-            else change
-            for change in changes
-        ]
+        told, found = self._tick.words, []
+        for change in changes:
+            series = self._registry.series[change.series_id]
+            why = change.reason or told.get((series.device.key, series.metric), "")
+            found.append(replace(change, reason=why))
+        return found
 
     def saved(self) -> dict[str, NDArray[Any]]:
         """What is remembered of the doors, with what the main thread has passed on since."""

@@ -41,7 +41,7 @@ class Tick:
 
     number: int = 0
     bodies: list[Body] = field(default_factory=list)
-    words: dict[int, str] = field(default_factory=dict)  # by series
+    words: dict[tuple[str, str], str] = field(default_factory=dict)  # by device and metric
     doors: dict[str, NDArray[np.float64]] = field(default_factory=dict)  # by zone's key
     waiting: NDArray[np.void] = field(default_factory=lambda: np.zeros(0, COUNT))
 
@@ -98,7 +98,7 @@ class Ticking:
         moving = self._movement.at(at_us)
         counted = self._heads.count(at_us, moving.persons)
         bodies: list[Body] = []
-        words: dict[int, str] = {}
+        words: dict[tuple[str, str], str] = {}
         for first in range(0, len(self._ground.watched), TOGETHER):
             body: Body = {"ts": at_us // 1000, "values": {}, "from": {}}
             for place in range(first, min(first + TOGETHER, len(self._ground.watched))):
@@ -123,7 +123,7 @@ class Ticking:
         presence: Presence | None,
         own: Own,
         body: Body,
-    ) -> dict[int, str]:
+    ) -> dict[tuple[str, str], str]:
         zone = self._ground.watched[place]
         persons = float(counted.persons[place])
         known = Known(
@@ -152,10 +152,7 @@ class Ticking:
                 "cameras": dict(list(cameras.items())[:SOURCES]),
                 "doors": dict(list(doors.items())[:SOURCES]),
             }
-        reasons = telling.words(zone, known, said)
-        return {
-            own[zone.device, metric]: text for metric, text in reasons.items() if (zone.device, metric) in own
-        }
+        return {(zone.device, metric): text for metric, text in telling.words(zone, known, said).items()}
 
     def _filling(self, device: str, at_us: int, persons: float, capacity: int | None) -> Filling:
         past = self._past[device]

@@ -339,7 +339,7 @@ def test_full_soon_is_said_before_the_square_is_full_and_ends_when_nobody_comes_
             if f"zone-square/{name}" in said
         ]
         if (said["zone-square/minutes-to-full"] or 30) < 10 and not words:
-            words = hall.tick.words[hall.own["zone-square", "minutes-to-full"]]
+            words = hall.tick.words["zone-square", "minutes-to-full"]
     events = judged(told)
     soon = [(level, at) for rule, level, at in events if rule == "time-to-capacity"]
     tiers = [(level, at) for rule, level, at in events if rule == "zone-capacity"]

@@ -13,6 +13,7 @@ from fix_hub import House, wait_for
 
 from cityhub.commands.device import import_devices
 from cityhub.commands.zone import import_zones
+from ingest.enrolment import enrol_hub
 
 # So many of a thousandth of a degree; 111 m each at the equator, near which nobody needs a plane.
 UNIT = 1e-3
@@ -89,6 +90,7 @@ def settle(house: House, tmp_path: Path) -> None:
     (tmp_path / "zones.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": CITY}))
     (tmp_path / "devices.csv").write_text(DEVICES)
     with house.connect() as connection:
+        enrol_hub(connection)
         import_devices(connection, tmp_path / "devices.csv")
         import_zones(connection, tmp_path / "zones.geojson")
 
