@@ -180,7 +180,7 @@ class Hub:
             self._allow_for_absence()
             if messages:
                 self._pass(self._assembler.assemble(messages))
-            self._census.advance(messages[-1].arrived_us if messages else now_us())
+            self._census.advance(messages[-1].arrived_us if messages else now_us(), self._fencing)
             now = time.monotonic()
             if now - beat_at >= BEAT_EVERY_S:
                 beat_at = now
