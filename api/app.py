@@ -12,6 +12,7 @@ from api import (
     acceptance,
     access,
     alarms,
+    crossings,
     devices,
     events,
     forecast,
@@ -31,6 +32,7 @@ from api import (
     stream,
     telemetry,
     tokens,
+    tracks,
     zone_changes,
     zones,
 )
@@ -61,6 +63,8 @@ PROTECTED = (
     telemetry.router,
     lineage.router,
     zones.router,
+    tracks.router,
+    crossings.router,
     zone_changes.router,
     load.router,  # before the alarms, whose ids would take its name
     alarms.router,
