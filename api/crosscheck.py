@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -84,7 +85,10 @@ def notes(cursor: psycopg.Cursor[Any], parsed: Parsed, fresh: Collection[str]) -
     if len(told) > TOLD:
         told = [*told[:TOLD], f"{len(told) - TOLD:,} more keys are no department's or no device's."]
     if any(zone.kind in CHAIN or zone.kind == VIEW for zone in zones):
-        told += remarks(table.zones(cursor), fresh)
+        now = datetime.now(UTC)
+        told += remarks(
+            [zone for zone in table.zones(cursor) if zone.valid_to is None or zone.valid_to > now], fresh
+        )
     return told
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import psycopg
@@ -107,10 +108,30 @@ def retire(
     return gone
 
 
+class Turns:
+    """Settles anew when a zone has begun or ceased to hold; asked from time to time."""
+
+    def __init__(self) -> None:
+        self._begun = False
+        self._next: datetime | None = None
+
+    def look(self, connection: psycopg.Connection[Any]) -> None:
+        """Settle if a turn has come since the last look; at the first one, if there may have been one before it."""
+        with connection.transaction(), connection.cursor() as cursor:
+            row = cursor.execute(
+                """select exists(select from zone where retired_at is null
+                                 and (valid_from < now() or valid_to < now())), now()"""
+            ).fetchone()
+            bounded, now = row or (False, None)
+            if (bounded and not self._begun) or (now and self._next and now >= self._next):
+                settle(cursor)
+            self._begun, self._next = True, table.next_turn(cursor)
+
+
 def settle(cursor: psycopg.Cursor[Any]) -> int:
     """Bring everything that follows from zones to what they are now, and tell the hub; returns how many devices stand in one.
 
-    Also to be called when a zone begins or ceases to hold (`table.next_turn`). Raises WatchedError.
+    Raises WatchedError.
     """
     watched.register(cursor)
     placed = place_devices(cursor)

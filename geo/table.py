@@ -117,18 +117,7 @@ def polygons(cursor: psycopg.Cursor[Any]) -> tuple[list[int], list[BaseGeometry]
 
 def fences_on(cursor: psycopg.Cursor[Any], moment: datetime) -> list[Zone]:
     """The zones that held at a moment, as they were then, by id."""
-    rows = cursor.execute(
-        """select zone_id, version, record - 'geometry', record -> 'geometry' #>> '{}' from zone_history
-           where valid_from <= %(at)s and (valid_to is null or valid_to > %(at)s) and record ->> 'retired_at' is null
-             and coalesce((record ->> 'valid_from')::timestamptz <= %(at)s, true)
-             and coalesce((record ->> 'valid_to')::timestamptz > %(at)s, true)
-           order by zone_id""",
-        {"at": moment},
-    ).fetchall()
-    return [
-        _from_record(number, version, record, drawn)
-        for (number, version, record, _), drawn in zip(rows, _drawn([row[3] for row in rows]), strict=True)
-    ]
+    return _zones(cursor, "zone_on(%s)", "true", moment)
 
 
 def history(cursor: psycopg.Cursor[Any], key: str) -> list[Span]:
@@ -137,7 +126,8 @@ def history(cursor: psycopg.Cursor[Any], key: str) -> list[Span]:
         found: list[Span] = []
         for table in ("zone", "line"):
             found += spans.execute(
-                f"""select version, valid_from, valid_to, who, because, record from {table}_history
+                f"""select version, valid_from, valid_to, who, because, record - 'extent' as record
+                    from {table}_history
                     where {table}_id = (select id from {table} where key = %s)
                       and (valid_to is null or valid_to > valid_from) order by version""",  # noqa: S608 -- our own names
                 (key,),
@@ -200,14 +190,6 @@ def _zones(cursor: psycopg.Cursor[Any], table: str, where: str = "true", *values
         _zone(row[0], row[1], dict(zip(_ZONE, row[3:], strict=True)), drawn)
         for row, drawn in zip(rows, _drawn([row[2] for row in rows]), strict=True)
     ]
-
-
-def _from_record(number: int, version: int, record: dict[str, Any], drawn: BaseGeometry) -> Zone:
-    """From the history: moments are text there."""
-    values = {name: record.get(name) for name in _ZONE}
-    for name in ("valid_from", "valid_to"):
-        values[name] = datetime.fromisoformat(said) if (said := record.get(name)) else None
-    return _zone(number, version, values, drawn)
 
 
 def _zone(number: int, version: int, values: dict[str, Any], drawn: BaseGeometry) -> Zone:

@@ -25,7 +25,7 @@ camera-09,Behind the gateway,police,counting-camera,gateway-02,,,
 """
 # The middle of the station forecourt, a crowd zone of the demo some 30 m wide.
 LON, LAT = 120.6130, 31.2800
-EAST, _ = metres_per_degree(LAT)
+EAST = float(metres_per_degree(LAT)[0])
 MEDIC, CAMERA = "city/v1/emergency/medic-01/position", "city/v1/police/camera-01/position"
 SECRET = "Zhang-San"
 
@@ -62,8 +62,9 @@ def stored(house: House, count: int) -> None:
 
 def secrets_kept(house: House) -> list[str]:
     """The tables in which the name of whom a camera saw can be found."""
-    tables = ("message", "dead_letter", "held_message", "track", "fix", "crossing", "event", "audit")
-    found = {table: house.ask(f"select t::text from {table} as t") for table in tables}  # noqa: S608 -- our own names
+    tables = [name for (name,) in house.ask("select tablename from pg_tables where schemaname = 'public'")]
+    assert {"message", "dead_letter", "held_message", "track"} <= set(tables)
+    found = {table: house.ask(f'select t::text from "{table}" as t') for table in tables}  # noqa: S608 -- our own names
     coded = SECRET.encode().hex()
     return [table for table, rows in found.items() if SECRET in str(rows) or coded in str(rows)]
 
@@ -101,7 +102,9 @@ def test_positions_are_stored_once_without_names_and_who_comes_is_told_once_thro
     house.hub.wait(30)
     stored(house, 18)
     house.start_hub()
-    wait_for(lambda: house.ask("select sum(duplicate) from ledger_minute") == [(1,)], "the redelivery")
+    wait_for(
+        lambda: house.ask("select sum(duplicate) >= 1 from ledger_minute") == [(True,)], "the redelivery"
+    )
     assert house.ask("select name from track where anonymous order by id") == tokens  # the salt was kept
 
     walk(house, device, begun, range(30, 35), 0)
@@ -131,8 +134,10 @@ def test_positions_are_stored_once_without_names_and_who_comes_is_told_once_thro
         ("position-columnar/1",),
         ("position-json/1",),
     ]
-    balance = "select sum(received - stored - duplicate - quarantined - rejected), sum(duplicate) from ledger_minute"
-    assert house.ask(balance) == [(0, 4)]
+    balance = "select sum(received - stored - duplicate - quarantined - rejected), sum(stored), sum(duplicate) from ledger_minute"
+    unbalanced, kept, duplicate = house.ask(balance)[0]
+    assert (unbalanced, kept) == (0, 41)
+    assert duplicate >= 4  # the batch that was sent twice, and what the killed hub had committed
     assert house.stop_hub() == 0
     assert secrets_kept(house) == []
     assert SECRET not in (house.home / "hub.log").read_text()
