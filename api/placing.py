@@ -29,10 +29,11 @@ NEAR_DEG = 1.0
 
 
 def place_devices(cursor: psycopg.Cursor[Any]) -> int:
-    """Rewrite device_zone from positions and polygons; returns how many devices stand in some zone."""
+    """Rewrite device_zone from positions and the zones that hold; returns how many devices of the field stand in some."""
     zone_ids, shapes = polygons(cursor)
     devices = cursor.execute(
-        "select id, lon, lat from device where lon is not null and retired_at is null"
+        """select id, lon, lat, profile in ('zone', 'counting-line') from device
+           where lon is not null and retired_at is null"""
     ).fetchall()
     cursor.execute("delete from device_zone")
     if not shapes or not devices:
@@ -43,7 +44,7 @@ def place_devices(cursor: psycopg.Cursor[Any]) -> int:
         "insert into device_zone (device_id, zone_id) select * from unnest(%s::int[], %s::int[])",
         (columns[0][point].astype(int).tolist(), [zone_ids[place] for place in zone]),
     )
-    return len(np.unique(point))
+    return len(np.unique(point[columns[3][point] == 0]))
 
 
 class _Zones(NamedTuple):
@@ -75,7 +76,7 @@ def settle(connection: psycopg.Connection[Any], read: Read) -> None:
 
 
 def _zones(connection: psycopg.Connection[Any]) -> _Zones:
-    rows = connection.execute("select key, name, kind, geometry from zone order by id").fetchall()
+    rows = connection.execute("select key, name, kind, geometry from zone_in_force order by id").fetchall()
     return _Zones(
         [row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows],
         [shapely.geometry.shape(row[3]) for row in rows],

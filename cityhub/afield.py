@@ -10,7 +10,6 @@ from pathlib import Path
 import orjson
 import structlog
 
-from cityhub import drivers, trial
 from cityhub.addresses import broker_for
 from cityhub.foreman import Foreman
 from cityhub.gateway import DriverPlan, Gateway
@@ -44,10 +43,8 @@ def run(asked: Asked) -> None:
     """Run the agent until it is told to stop; raises OperatorError."""
     stopping = stop_on_signals()
     file = Path(asked.file) if asked.file else None
-    plan = trial.chosen(file) if file else _plain(asked)
-    for each in plan.drivers:
-        drivers.check(file or Path("options"), each)
-    foreman = Foreman(plan, file, os.environ)
+    foreman = Foreman.upon(file, os.environ) if file else Foreman(_plain(asked), None, os.environ)
+    plan = foreman.outpost.plan
     for name, driver in foreman.outpost.drivers.items():
         status = driver.as_status()
         log.info(

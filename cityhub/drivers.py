@@ -11,7 +11,7 @@ from typing import Any, Protocol, get_args, get_origin, get_type_hints
 
 from cityhub.gateway import KINDS, POLLERS, DriverPlan, Mistake
 from cityhub.settings import OperatorError
-from edge.drivers.conversation import Ask, Watch
+from edge.drivers.conversation import Ask, Counts, Watch
 from edge.drivers.dialogue import Dialogue, MakeDialogue
 from edge.drivers.line import Bridge, Line, SerialPort
 from edge.drivers.listener import Accept, Listener
@@ -55,6 +55,35 @@ class Driver(Protocol):
         """For the status file."""
 
 
+class Unopened:
+    """A driver that could not be had: it stands in its place until it can."""
+
+    refused = 0
+
+    def __init__(self, plan: DriverPlan, fault: Exception) -> None:
+        self.kind, self.where = plan.kind, plan.where
+        self.fault: Exception | None = fault
+
+    def start(self) -> None:
+        """Nothing to begin."""
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+    def order(self, station: str, ask: Ask) -> bool:
+        """No station is connected."""
+        del station, ask
+        return False
+
+    def links(self) -> Sequence[object]:
+        """None."""
+        return ()
+
+    def as_status(self) -> dict[str, Any]:
+        """For the status file."""
+        return {"kind": self.kind, "line": self.where, **Counts().as_status(), "links": []}
+
+
 def make(plan: DriverPlan, accept: Accept, watch: Watch) -> Driver:
     """The driver of a plan, not yet started; raises OperatorError where it cannot be had."""
     made = _loaded(plan)
@@ -75,6 +104,8 @@ def make(plan: DriverPlan, accept: Accept, watch: Watch) -> Driver:
             plan.port,
             links=plan.links,
             idle_s=plan.idle_s,
+            greeting_s=plan.greeting_s,
+            silent_each=plan.silent_each,
             watch=watch,
         )
     except OSError as error:

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 import structlog
 
-from cityhub import trial
+from cityhub import drivers, trial
 from cityhub.drivers import CLOCKS
 from cityhub.gateway import Gateway
 from cityhub.outpost import Outpost
@@ -23,6 +23,7 @@ from cityhub.settings import OperatorError
 from edge import clock
 from edge.command import CommandRefused, Guard, Order
 from edge.drivers.dialogue import Note
+from edge.journal import JournalTaken
 from edge.reading import now_us
 
 log = structlog.get_logger("cityhub.edge")
@@ -37,8 +38,13 @@ WITHIN_S = (60.0, 5.0, 600.0)  # for a new configuration to reach the broker: de
 class Foreman:
     """Runs one gateway. All but `_hand_over` happens in the main thread."""
 
-    def __init__(self, plan: Gateway, file: Path | None, environment: Mapping[str, str]) -> None:
-        """`file`: the operator's own file, which a configuration sent by the hub stands in for."""
+    def __init__(
+        self, plan: Gateway, file: Path | None, environment: Mapping[str, str], *, partly: bool = False
+    ) -> None:
+        """`file`: the operator's own file, which a configuration sent by the hub stands in for.
+
+        `partly`: see Outpost. Raises OperatorError, JournalTaken.
+        """
         self._file, self._environment = file, environment
         self._inbox: queue.Queue[bytes] = queue.Queue(WAITING)
         self._replies: deque[bytes] = deque(maxlen=REPLIES)
@@ -53,7 +59,30 @@ class Foreman:
         }
         plan.home.mkdir(mode=0o711, parents=True, exist_ok=True)
         self._guard = self._guarded(plan)
-        self.outpost = Outpost(plan, environment, self._hand_over)
+        self.outpost = Outpost(plan, environment, self._hand_over, partly=partly)
+
+    @classmethod
+    def upon(cls, file: Path, environment: Mapping[str, str]) -> Foreman:
+        """The gateway of a file, with what the hub has sent in its stead; raises OperatorError, JournalTaken.
+
+        What the hub has sent must not keep the gateway out of the hub's reach: of it runs what can be opened, and where
+        it cannot be run at all, the file's own. A person at the machine is told of a mistake in the file at once.
+        """
+        own, sent, why = trial.chosen(file)
+        if sent:
+            try:
+                return cls(sent, file, environment, partly=True)
+            except JournalTaken:
+                raise
+            except Exception as error:  # noqa: BLE001 -- whatever it is, the gateway must come up
+                why = str(error)
+        for each in own.drivers:
+            drivers.check(file, each)
+        foreman = cls(own, file, environment)
+        if why:
+            log.warning("what the hub has sent cannot be run", reason=why)
+            foreman._note("configuration-not-run", f"the file's own runs, not what the hub has sent: {why}")
+        return foreman
 
     def run(self, stopping: threading.Event) -> None:
         """Until told to stop; raises JournalBroken. What the outpost holds is closed in any case."""
@@ -206,10 +235,10 @@ class Foreman:
         raise trial.RolledBack(f"back to the configuration before: {fault}")
 
     def _go_back(self, before: Gateway) -> None:
-        """Run again what ran before. What it needs was there a minute ago, so it is tried until it is there again."""
+        """Run again what ran before, tried until it runs: what it needs was there a minute ago."""
         while not self._stopping.is_set():
             try:
-                self.outpost = Outpost(before, self._environment, self._hand_over)
+                self.outpost = Outpost(before, self._environment, self._hand_over, partly=True)
             except Exception as error:  # a gateway that has given up cannot be reached to be mended
                 log.exception("the configuration before cannot be run, trying again", reason=str(error))
                 self._stopping.wait(AGAIN_S)

@@ -58,6 +58,8 @@ class DriverPlan:
     baud: int = 9_600
     frame: str = "8N1"
     idle_s: float = 3_900.0
+    greeting_s: float = 120.0
+    silent_each: int = 256
     links: int = 4_096
     stations: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -256,11 +258,15 @@ def _driver(path: Path, number: int, given: object) -> DriverPlan:
         baud=int(table.number("baud", "bits a second", 1_200 if kind == "sdi12" else 9_600, 50, 4_000_000)),
         frame=frame,
         idle_s=float(table.number("idle_s", "seconds", 3_900, 1, 864_000)),
+        greeting_s=float(table.number("greeting_s", "seconds", 120, 1, 864_000)),
+        silent_each=int(table.number("silent_each", "links of one address", 256, 1, 100_000)),
         links=int(table.number("links", "links at once", 4_096, 1, 100_000)),
         stations=stations,
         options=table.table("options"),
     )
-    table.end("kind, name, listen, connect, serial, baud, frame, idle_s, links, stations, options")
+    table.end(
+        "kind, name, listen, connect, serial, baud, frame, idle_s, greeting_s, silent_each, links, stations, options"
+    )
     return plan
 
 

@@ -12,7 +12,7 @@ import orjson
 import structlog
 
 from cityhub import drivers
-from cityhub.drivers import Driver
+from cityhub.drivers import Driver, Unopened
 from cityhub.gateway import DriverPlan, Gateway, credential
 from cityhub.settings import OperatorError
 from edge.agent import Agent
@@ -40,9 +40,17 @@ class Outpost:
     """Runs one plan. `tend` is called by the main thread, which alone starts and stops what is inside."""
 
     def __init__(
-        self, plan: Gateway, environment: Mapping[str, str], command: Callable[[bytes], None] | None = None
+        self,
+        plan: Gateway,
+        environment: Mapping[str, str],
+        command: Callable[[bytes], None] | None = None,
+        *,
+        partly: bool = False,
     ) -> None:
-        """Raises OperatorError, JournalTaken; then nothing is left open."""
+        """Raises OperatorError, JournalTaken; then nothing is left open.
+
+        `partly`: a driver that cannot be opened is told of and tried again and again, and the others run.
+        """
         self.plan = plan
         self.notes = Notes()
         self.watch = Watch(note=self.notes.take)
@@ -69,7 +77,7 @@ class Outpost:
             rule = Rule(plan.deadband, round(plan.silence_s * 1e6))
             self._by_exception = ByException(self.agent.accept, rule) if plan.deadband else None
             for each in plan.drivers:
-                self.drivers[each.name] = self._make(each)
+                self.drivers[each.name] = self._begin(each) if partly else self._make(each)
                 stack.callback(self.drivers[each.name].close)
             stack.pop_all()
         self._health = Health(
@@ -159,12 +167,12 @@ class Outpost:
             "damaged": self.agent.journal.damaged,
             "suppressed": self.suppressed,
             "capture": self.watch.capture is not None,
-            "drivers": [{"name": name, **driver.as_status()} for name, driver in self.drivers.items()],
+            "drivers": self._told(),
         }
 
     def tell_links(self) -> bool:
         """Say as an event what each driver and its links have come to."""
-        told = [{"name": name, **driver.as_status()} for name, driver in self.drivers.items()]
+        told = self._told()
         for driver in told:
             links = driver.pop("links")
             driver["open"] = len(links)
@@ -194,6 +202,20 @@ class Outpost:
         self.notes.tell(self.agent.publisher.say)  # what is not told now is told never
         self.agent.close()
 
+    def _told(self) -> list[dict[str, Any]]:
+        """Each driver's status, with its fault where it has one."""
+        return [
+            {"name": name, **driver.as_status(), **({"fault": str(driver.fault)} if driver.fault else {})}
+            for name, driver in self.drivers.items()
+        ]
+
+    def _begin(self, plan: DriverPlan) -> Driver:
+        try:
+            return self._make(plan)
+        except OperatorError as error:
+            log.warning("driver cannot begin", driver=plan.name, reason=str(error))
+            return Unopened(plan, error)
+
     def _make(self, plan: DriverPlan) -> Driver:
         accept = self._by_exception.accept if self._by_exception else self.agent.accept
         return drivers.make(plan, accept, self.watch)
@@ -209,6 +231,7 @@ class Outpost:
             pause = min(2 * pause, RESTART_PAUSE_S[1])
             self._pauses[plan.name] = (now + pause, pause)
             self.notes.take(plan.name, Note(plan.name, "driver-fault", repr(driver.fault)))
+            log.warning("driver has failed", driver=plan.name, reason=str(driver.fault), again_in_s=pause)
         elif now >= again:
             log.warning("driver begun anew after a fault", driver=plan.name)
             try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import NamedTuple
 
 import orjson
 
@@ -22,20 +23,31 @@ class RolledBack(Exception):
     """The new configuration did not do; the one before runs again."""
 
 
-def chosen(file: Path) -> Gateway:
-    """The plan to run: what the hub has sent last, where it was sent upon this very file; else the file's own."""
-    plan = gateway.read(file)
-    remote = plan.home / REMOTE
+class Chosen(NamedTuple):
+    """What a start is to run."""
+
+    own: Gateway  # what the gateway's file says
+    sent: Gateway | None = None  # what the hub has sent upon this very file
+    why: str = ""  # something was sent, and why it cannot be run
+
+
+def chosen(file: Path) -> Chosen:
+    """What the hub has sent last goes before the file's own; raises OperatorError where the file is none."""
+    own = gateway.read(file)
     try:
-        kept = orjson.loads(remote.read_bytes())
-    except (OSError, orjson.JSONDecodeError):
-        return plan
-    if not isinstance(kept, dict) or kept.get("upon") != _mark(file):
-        return plan  # a person has changed the file since: the person wins
+        kept = orjson.loads((own.home / REMOTE).read_bytes())
+    except FileNotFoundError:
+        return Chosen(own)
+    except (OSError, orjson.JSONDecodeError) as error:
+        return Chosen(own, why=f"it cannot be read: {error}")
+    if not isinstance(kept, dict):
+        return Chosen(own, why="it cannot be read: no object")
+    if kept.get("upon") != _mark(file):
+        return Chosen(own)  # a person has changed the file since: the person wins
     try:
-        return allowed(str(kept.get("text")), plan)
-    except OperatorError:
-        return plan  # another version of us wants it otherwise
+        return Chosen(own, allowed(str(kept.get("text")), own))
+    except OperatorError as error:  # another version of us wants it otherwise, or a library is gone
+        return Chosen(own, why=f"{error} ({error.hint})")
 
 
 def allowed(text: str, before: Gateway) -> Gateway:

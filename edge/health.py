@@ -26,6 +26,8 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 class Driver(Protocol):
     """What every driver tells of itself."""
 
+    fault: Exception | None
+
     @property
     def refused(self) -> int:
         """Frames that said nothing."""
@@ -90,6 +92,7 @@ class Health:
         }
         if drivers := self._drivers():
             values["edge-links"] = sum(len(driver.links()) for driver in drivers)
+            values["edge-drivers-failed"] = sum(driver.fault is not None for driver in drivers)
             values["edge-rejected"] = sum(driver.refused for driver in drivers)
             values["edge-suppressed"] = self._suppressed()
         told = clock.ask()

@@ -102,7 +102,7 @@ def running(broker: Broker, home: Path) -> Iterator[Foreman]:
     file = home / "gateway.toml"
     if not file.exists():
         file.write_text(written(broker, home))
-    foreman = Foreman(trial.chosen(file), file, {CREDENTIAL: Address(broker.field_url).password or ""})
+    foreman = Foreman.upon(file, {CREDENTIAL: Address(broker.field_url).password or ""})
     stopping = threading.Event()
     thread = threading.Thread(target=foreman.run, args=(stopping,), daemon=True)
     thread.start()
@@ -111,6 +111,17 @@ def running(broker: Broker, home: Path) -> Iterator[Foreman]:
     stopping.set()
     thread.join(30)
     assert not thread.is_alive()
+
+
+def noted(hub: Hub, foreman: Foreman, code: str) -> str:
+    """The text of a note, as the hub hears it."""
+
+    def heard() -> str:
+        foreman.outpost.notes.tell(foreman.outpost.agent.publisher.say)
+        told = [each["data"] for each in hub.heard.get("event", []) if each["type"] == "notes"]
+        return next((note["text"] for data in told for note in data["notes"] if note["code"] == code), "")
+
+    return str(wait_for(heard, f"the note {code}"))
 
 
 def test_a_gateway_tells_its_birth_and_its_end(broker: Broker, home: Path, hub: Hub) -> None:
@@ -203,6 +214,50 @@ def test_a_configuration_that_reaches_the_broker_is_kept_also_after_a_restart(
         assert [each["state"] for each in hub.heard["reply"]] == ["applying", "done"]
     with running(broker, home) as foreman:
         assert foreman.outpost.plan.journal_mb == 99
+
+
+def test_a_kept_configuration_whose_port_is_taken_at_the_next_start_runs_without_it_and_can_be_reached(
+    broker: Broker, home: Path, hub: Hub
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        file = home / "gateway.toml"
+        file.write_text(written(broker, home))
+        (home / "gw").mkdir()
+        more = f'[[driver]]\nkind = "sl651"\nlisten = "127.0.0.1:{port}"\n'
+        trial.keep(home / "gw", written(broker, home) + more, file)
+        with running(broker, home) as foreman:
+            assert hub.tell("ping")["state"] == "done"
+            assert hub.tell("restart-driver", driver="sl651")["code"] == "wrong-argument"
+            assert hub.tell("restart-driver", driver="jsonlines")["state"] == "done"
+            assert "cannot listen" in noted(hub, foreman, "driver-fault")
+            jsonlines, sl651 = foreman.outpost.as_status()["drivers"]
+            assert "cannot listen" in sl651["fault"]
+            assert "fault" not in jsonlines
+            values = dict(each[::2] for each in foreman.outpost._health._samples())
+            assert values["gw-1/edge-drivers-failed"] == 1
+            # What the hub sends to mend it is taken; what cannot be run is taken back, to as much as there was.
+            worse = written(broker, home) + more + more.replace("sl651", "hj212")
+            assert hub.tell("set-configuration", configuration=worse)["state"] == "rolled-back"
+            assert set(foreman.outpost.drivers) == {"jsonlines", "sl651"}
+            taken.close()
+            wait_for(
+                lambda: foreman.outpost.drivers["sl651"].fault is None, "the port to be opened after all"
+            )
+            assert foreman.outpost.drivers["sl651"].as_status()["port"] == port
+
+
+def test_a_kept_configuration_that_cannot_be_run_at_all_gives_way_to_the_files_own_and_says_so(
+    broker: Broker, home: Path, hub: Hub
+) -> None:
+    file = home / "gateway.toml"
+    file.write_text(written(broker, home))
+    (home / "gw").mkdir()
+    trial.keep(home / "gw", written(broker, home, more=f'credential = "{home}/gone"\n'), file)
+    with running(broker, home) as foreman:
+        assert foreman.outpost.plan.credential is None
+        assert hub.tell("ping")["state"] == "done"
+        assert "cannot read the credential" in noted(hub, foreman, "configuration-not-run")
 
 
 def test_a_configuration_that_does_not_reach_the_broker_is_taken_back(

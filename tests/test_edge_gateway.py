@@ -134,13 +134,19 @@ def test_what_the_hub_has_sent_runs_until_a_person_changes_the_file(tmp_path: Pa
     home.mkdir()
     base = f'{HEAD}home = "{home}"\n{LINES}'
     file.write_text(base)
-    assert trial.chosen(file).journal_mb == 1_024
+    assert trial.chosen(file) == (gateway.read(file), None, "")
     trial.keep(home, base.replace(LINES, "journal_mb = 99\n" + LINES), file)
-    assert trial.chosen(file).journal_mb == 99
+    own, sent, why = trial.chosen(file)
+    assert (own.journal_mb, sent and sent.journal_mb, why) == (1_024, 99, "")
+    trial.keep(home, base.replace("jsonlines", "morse"), file)
+    own, sent, why = trial.chosen(file)
+    assert (own.journal_mb, sent) == (1_024, None)
+    assert "driver 1.kind is 'morse'" in why
     file.write_text(base.replace(LINES, "journal_mb = 77\n" + LINES))
-    assert trial.chosen(file).journal_mb == 77
+    assert trial.chosen(file) == (gateway.read(file), None, "")
     write_durably(home / trial.REMOTE, b"nonsense")
-    assert trial.chosen(file).journal_mb == 77
+    assert trial.chosen(file).sent is None
+    assert "cannot be read" in trial.chosen(file).why
 
 
 @pytest.mark.parametrize("change", [('"gw-1"', '"gw-2"'), ('"water"', '"fire"')])

@@ -6,6 +6,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import orjson
@@ -13,6 +14,7 @@ import pytest
 
 from edge import capture
 from edge.agent import Agent
+from edge.drivers import strangers
 from edge.drivers.conversation import Watch
 from edge.drivers.dialogue import Heard, Note
 from edge.drivers.line import Bridge, Line, SerialPort
@@ -198,14 +200,90 @@ def test_more_links_than_allowed_are_turned_away_and_counted(agent: Agent) -> No
     listener = Listener("echo", agent.accept, Echo, links=2)
     listener.start()
     with dialled(listener) as one, dialled(listener) as two:
-        until(lambda: len(listener.links()) == 2)
-        with dialled(listener) as three:
-            assert three.recv(1) == b""
-        for caller in (one, two):
-            caller.sendall(b"1")
-            assert caller.recv(1) == b"1"
+        for _ in "12":
+            for caller in (one, two):
+                caller.sendall(b"1")
+                assert caller.recv(1) == b"1"
+            with dialled(listener) as three:
+                assert three.recv(1) == b""
     listener.close()
-    assert listener.turned_away == 1
+    assert (listener.turned_away, listener.let_go) == (2, 0)
+
+
+def hung_up_on(caller: socket.socket) -> bool:
+    """Whether the other end has closed it."""
+    caller.setblocking(False)
+    try:
+        return caller.recv(1) == b""
+    except BlockingIOError:
+        return False
+
+
+def spoken(caller: socket.socket) -> socket.socket:
+    caller.settimeout(30)
+    caller.sendall(b"1")
+    assert caller.recv(1) == b"1"
+    return caller
+
+
+def test_whoever_says_no_frame_is_let_go_early_and_a_station_that_has_spoken_stays(agent: Agent) -> None:
+    notes = Notes()
+    listener = Listener("echo", agent.accept, Echo, greeting_s=1.0, watch=Watch(note=notes.take))
+    listener.start()
+    with dialled(listener) as station, dialled(listener) as silent, dialled(listener) as noise:
+        spoken(station)
+
+        def both_gone() -> bool:
+            if not hung_up_on(noise):
+                noise.send(b"?")  # not silent, and no station all the same
+            return hung_up_on(silent) and len(listener.links()) == 1
+
+        until(both_gone)
+        time.sleep(1.5)
+        spoken(station)
+    listener.close()
+    assert (listener.let_go, notes._found["no-greeting"]["count"]) == (2, 2)
+
+
+def test_silent_links_make_room_the_oldest_first_and_stations_keep_their_place(agent: Agent) -> None:
+    """All from one address: whoever can take every link must not shut out a station."""
+    listener = Listener("echo", agent.accept, Echo, links=60)
+    listener.start()
+    with ExitStack() as stack:
+        stations = [spoken(stack.enter_context(dialled(listener))) for _ in range(4)]
+        silent = [stack.enter_context(dialled(listener)) for _ in range(200)]
+        until(lambda: listener.let_go == 144)
+        late = [spoken(stack.enter_context(dialled(listener))) for _ in range(4)]
+        assert [hung_up_on(each) for each in silent] == [True] * 148 + [False] * 52
+        for station in stations + late:
+            spoken(station)
+        assert len(listener.links()) == 60
+    listener.close()
+    assert (listener.turned_away, listener.let_go) == (0, 148)
+
+
+def test_one_address_has_no_more_than_its_share_of_silent_links(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listener = Listener("echo", agent.accept, Echo, links=20, silent_each=4)
+    listener.start()
+    at = ("127.0.0.1", listener.port)
+    with ExitStack() as stack:
+
+        def come(host: str) -> socket.socket:
+            return stack.enter_context(socket.create_connection(at, 30, (host, 0)))
+
+        quiet = [come("127.0.0.2") for _ in range(3)]
+        crowd = [come("127.0.0.3") for _ in range(10)]  # at once: they may be stations that all come back
+        until(lambda: len(listener.links()) == 13)
+        monkeypatch.setattr(strangers, "GRACE_S", 0.0)
+        crowd += [come("127.0.0.3") for _ in range(3)]
+        until(lambda: listener.let_go == 3)
+        assert [hung_up_on(each) for each in crowd] == [True] * 3 + [False] * 10
+        crowd += [come("127.0.0.3") for _ in range(40)]  # its own go, not the older ones of another
+        until(lambda: listener.let_go == 43)
+        assert not any(hung_up_on(each) for each in quiet)
+    listener.close()
 
 
 def test_a_link_that_says_more_than_it_may_at_once_is_heard_to_its_end(listener: Listener) -> None:
@@ -223,7 +301,7 @@ def test_the_status_says_what_came_over_each_link(listener: Listener) -> None:
         found = listener.as_status()
         (link,) = found.pop("links")
         assert found == {
-            "kind": "echo", "port": listener.port, "turned_away": 0, "bytes_in": 4, "bytes_out": 2, "frames": 2,
+            "kind": "echo", "port": listener.port, "turned_away": 0, "let_go": 0, "bytes_in": 4, "bytes_out": 2, "frames": 2,
             "refused": 1, "readings": 2, "notes": {"odd": 1},
         }  # fmt: skip
         assert link["link"] == f"echo/127.0.0.1:{caller.getsockname()[1]}"

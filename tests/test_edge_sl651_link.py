@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import random
-from itertools import pairwise
+from itertools import pairwise, permutations
 
 import pytest
-from fix_sl651 import ARRIVED_US, RTU, SENT, crc, hexframe, report, textframe
+from fix_sl651 import ARRIVED_US, OBSERVED, RTU, SENT, crc, hexframe, report, textframe
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -128,6 +128,8 @@ def test_packets_that_are_missing_are_asked_for_one_by_one() -> None:
     (answer,) = answers(link.hear(packets[1], ARRIVED_US))
     assert (answer.end, answer.number) == (0x15, 3)
     (answer,) = answers(link.hear(packets[2], ARRIVED_US))
+    assert (answer.end, answer.number, got) == (0x15, 1, [])  # all are there: is it still the same message?
+    (answer,) = answers(link.hear(packets[0], ARRIVED_US))
     assert (answer.end, answer.number) == (4, 4)
     assert [each.jpeg for each in got] == [JPEG]
 
@@ -140,12 +142,109 @@ def test_a_packet_that_was_damaged_is_asked_for() -> None:
     assert [(each.end, each.number) for each in answers(heard)] == [(0x15, 2)]
 
 
-def test_packets_in_any_order_and_twice_make_the_same_message() -> None:
+def repeated(packet: bytes, total: int, number: int) -> bytes:
+    """A packet that was asked for: it ends with ETX (6.3.1.2 c)."""
+    return hexframe(packet[17:-3], func=packet[10], number=number, total=total)
+
+
+def talk(link: Sl651, sent: list[bytes], held: list[bytes], at: int = ARRIVED_US) -> list[Heard]:
+    """What `sent` leads to at a station that repeats the packets of `held` it is asked for, until nothing is open."""
+    heard = []
+    while sent or link._packets.size:
+        at += SECOND
+        heard.append(link.hear(sent.pop(0), at) if sent else link.tick(at))
+        asked = [answer.number for answer in answers(heard[-1]) if answer.end == 0x15]
+        sent += [repeated(held[number - 1], len(held), number) for number in asked]
+    return heard
+
+
+def numbers(first: int, serial: int = 9, sent: str = SENT, packets: int = 3) -> list[bytes]:
+    """A report of a reading in each packet: element 26, `first` and those after it."""
+    head = bytes.fromhex(f"{serial:04X}{sent}F1F1{RTU}48F0F0{OBSERVED}")
+    parts = [bytes.fromhex(f"3923{first + at:08d}") for at in range(packets)]
+    parts[0] = head + parts[0]
+    return [
+        hexframe(part, number=at, total=packets, end=3 if at == packets else 0x17)
+        for at, part in enumerate(parts, 1)
+    ]
+
+
+def values(heard: list[Heard]) -> list[float]:
+    return [round(value * 1000) for each in heard for _, _, value in each.samples]
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+def test_packets_in_any_order_and_twice_make_the_same_message(order: tuple[int, ...]) -> None:
     got: list[Picture] = []
     link, packets = Sl651(on_picture=got.append), picture()
-    for raw in (packets[2], packets[0], packets[0], packets[1], packets[2], packets[3]):
-        link.hear(raw, ARRIVED_US)
-    assert [each.jpeg for each in got] == [JPEG]
+    heard = talk(link, [packets[at] for at in order for _ in "12"], packets)
+    assert {each.jpeg for each in got} == {JPEG}
+    assert answers(heard[-1])[-1].end == 4
+
+
+@settings(max_examples=60)
+@given(
+    lost=st.lists(st.sets(st.integers(0, 2)), min_size=3, max_size=3),
+    pauses=st.lists(st.sampled_from([1, 20]), min_size=3, max_size=3),
+    obeys=st.booleans(),
+)
+def test_packets_of_two_messages_are_never_one_reading(
+    lost: list[set[int]],
+    pauses: list[int],
+    obeys: bool,  # noqa: FBT001
+) -> None:
+    """Three reports alike but for their numbers; a lost packet leaves a broken frame, or 20 s of silence, behind."""
+    broken = b"" if min(pauses) > 1 else b"~~ broken"
+    link, at, found = Sl651(), ARRIVED_US, []
+    whole = [{1, 2, 3}, {101, 102, 103}, {201, 202, 203}]
+    for turn in range(3):
+        held = numbers(1 + 100 * turn, serial=9 + turn)
+        sent = [broken if place in lost[turn] else raw for place, raw in enumerate(held)]
+        heard = talk(link, sent, held, at) if obeys else [link.hear(raw, at) for raw in sent]
+        if obeys and 2 not in lost[turn]:  # the last one is there, so what is missing is asked for
+            assert whole[turn] <= set(values(heard))
+        found += heard
+        for _ in range(pauses[turn]):
+            at += SECOND
+            found.append(link.tick(at))
+    for each in found:
+        assert set(values([each])) in [set(), *whole]
+
+
+def test_the_first_packet_of_the_next_message_does_not_complete_the_one_before() -> None:
+    link = Sl651()
+    before, after = numbers(1), numbers(101, serial=10)
+    heard = [link.hear(raw, ARRIVED_US) for raw in before[1:]]
+    assert [(each.end, each.number) for each in answers(heard[-1])] == [(0x15, 1)]
+    first = link.hear(after[0], ARRIVED_US + 20 * SECOND)  # the station has given up and says the next one
+    assert (first.samples, codes(first), first.refused) == ([], ["message-incomplete"], 1)
+    heard = [link.hear(raw, ARRIVED_US + 20 * SECOND) for raw in after[1:]]
+    assert values(heard) == [101, 102, 103]
+    assert [each.end for each in answers(heard[-1])] == [4]
+
+
+def test_the_end_of_the_next_message_does_not_complete_the_one_before() -> None:
+    link = Sl651()
+    before, after = numbers(1), numbers(101, serial=10)
+    link.hear(before[0], ARRIVED_US)
+    link.hear(before[1], ARRIVED_US)
+    asked = link.hear(after[2], ARRIVED_US + 20 * SECOND)  # of the next one nothing else has come
+    assert asked.samples == []
+    assert [(each.end, each.number) for each in answers(asked)] == [(0x15, 1)]
+    heard = talk(link, [repeated(after[0], 3, 1)], after, ARRIVED_US + 21 * SECOND)
+    assert values(heard) == [101, 102, 103]
+
+
+def test_on_a_one_way_channel_packets_that_may_be_of_two_messages_are_told_and_not_read() -> None:
+    link, at = Sl651(acknowledge="none"), ARRIVED_US
+    before, after = numbers(1), numbers(101, serial=10)
+    heard = [link.hear(raw, at) for raw in (before[1], before[2], after[0])]
+    for _ in range(70):
+        at += SECOND
+        heard.append(link.tick(at))
+    assert values(heard) == []
+    assert [code for each in heard for code in codes(each)] == ["message-incomplete"] * 2
+    assert values([link.hear(raw, at) for raw in numbers(201, serial=11)]) == [201, 202, 203]
 
 
 def test_a_report_in_packets_is_read_when_it_is_whole() -> None:
@@ -464,9 +563,9 @@ def test_a_message_whose_first_packet_is_lost_is_not_taken_for_the_one_before_it
         assert answers(link.hear(packet, ARRIVED_US + 60 * SECOND)) == []
     asked = answers(link.hear(other[-1], ARRIVED_US + 60 * SECOND))
     assert [(each.end, each.number) for each in asked] == [(0x15, 1)]
-    whole = link.hear(other[0], ARRIVED_US + 61 * SECOND)
-    assert "picture" in codes(whole)
-    assert [each.end for each in answers(whole)] == [4]
+    heard = talk(link, [repeated(other[0], 4, 1)], other, ARRIVED_US + 61 * SECOND)
+    assert "picture" in codes(heard[-1])
+    assert [each.end for each in answers(heard[-1])] == [4]
 
 
 def test_a_packet_that_comes_again_hours_later_is_no_resend() -> None:

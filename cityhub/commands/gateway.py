@@ -168,6 +168,8 @@ def _show(found: dict[str, Any]) -> None:
             f"[bold]{driver['name']}[/] {driver.get('port') or driver.get('line')}: {driver['frames']} frames, "
             f"{driver['refused']} refused, {driver['readings']} readings{'; ' + notes if notes else ''}"
         )
+        if fault := driver.get("fault"):
+            out.print(f"  [bold]does not run[/], tried again: {fault}")
         table = Table("link", "last heard", "in", "out", "frames", "refused", "stations", box=None)
         newest = sorted(driver["links"], key=lambda link: -link["last_heard_us"])
         for link in newest[:SHOWN]:

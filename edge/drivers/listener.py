@@ -14,7 +14,8 @@ from typing import Any
 import structlog
 
 from edge.drivers.conversation import Ask, Conversation, Counts, Watch
-from edge.drivers.dialogue import Heard, MakeDialogue, Sample
+from edge.drivers.dialogue import Heard, MakeDialogue, Note, Sample
+from edge.drivers.strangers import EACH, GREETING_S, Strangers
 from edge.journal import JournalBroken, JournalFull
 from edge.reading import now_us
 
@@ -63,9 +64,15 @@ class Listener:
         *,
         links: int = LINKS,
         idle_s: float = IDLE_S,
+        greeting_s: float = GREETING_S,
+        silent_each: int = EACH,
         watch: Watch | None = None,
     ) -> None:
-        """Raises OSError where it cannot listen. At most `links` at once; one silent for `idle_s` is closed."""
+        """Raises OSError where it cannot listen. At most `links` at once; one silent for `idle_s` is closed.
+
+        A link on which no station has said a frame within `greeting_s` is closed, too; it makes room sooner where all
+        links are taken, or where its address has `silent_each` of them. One that has spoken keeps its place.
+        """
         self.kind = kind
         self._accept, self._make = accept, make
         self._limit, self._idle_s = links, idle_s
@@ -75,7 +82,8 @@ class Listener:
         self._listener.setblocking(False)
         self.port: int = self._listener.getsockname()[1]
         self.total = Counts()
-        self.turned_away = 0
+        self.turned_away = self.let_go = 0
+        self._strangers: Strangers[Link] = Strangers(greeting_s, silent_each)
         self.fault: Exception | None = None
         self._links: dict[int, Link] = {}
         self._selector = selectors.DefaultSelector()
@@ -180,6 +188,9 @@ class Listener:
                 log.warning("station not let in", driver=self.kind, reason=str(error))
                 self._stopping.wait(GROUP_S)
                 return
+            now, full = time.monotonic(), len(self._links) >= self._limit
+            if stranger := self._strangers.in_the_way(host, now, full=full):
+                self._let_go(stranger, "it made room for another" if full else f"one of many from {host}")
             if len(self._links) >= self._limit:
                 self.turned_away += 1
                 connection.close()
@@ -188,6 +199,7 @@ class Listener:
             name = f"{self.kind}/{host}:{port}"
             link = Link(connection, Conversation(name, self._make(), self.total, self._watch, now_us()))
             self._links[connection.fileno()] = link
+            self._strangers.add(link, host, now)
             self._watch_for(link)
 
     def _read(self, link: Link) -> bool:
@@ -217,12 +229,17 @@ class Listener:
         if not data:
             return Heard()
         link.awake = time.monotonic()
-        return link.conversation.hear(data, link.arrived_us)
+        heard = link.conversation.hear(data, link.arrived_us)
+        if heard.frames and link.conversation.stations:
+            self._strangers.forget(link)
+        return heard
 
     def _tick(self) -> list[tuple[Link, Heard]]:
         """What the dialogues say of themselves; a link that was silent for too long is let go."""
         heard: list[tuple[Link, Heard]] = []
         at_us, now = now_us(), time.monotonic()
+        for link in self._strangers.overdue(now):
+            self._let_go(link, "its time was up")
         orders = [self._orders.popleft() for _ in range(len(self._orders))]
         for link in list(self._links.values()):
             if now - link.awake > (min(FAREWELL_S, self._idle_s) if link.done else self._idle_s):
@@ -272,6 +289,13 @@ class Listener:
                 self._selector.register(link.socket, wanted, link)
             link.events = wanted
 
+    def _let_go(self, link: Link, why: str) -> None:
+        """Drop a link on which no station has spoken."""
+        self.let_go += 1
+        name = link.conversation.name
+        self._watch.note(name, Note(name, "no-greeting", f"no station has said a frame on it: {why}"))
+        self._drop(link)
+
     def _drop(self, link: Link) -> None:
         number = link.socket.fileno()
         if number == -1:
@@ -280,6 +304,7 @@ class Listener:
             self._selector.unregister(link.socket)
             link.events = 0
         self._links.pop(number, None)
+        self._strangers.forget(link)
         link.socket.close()
 
     def as_status(self) -> dict[str, Any]:
@@ -288,6 +313,7 @@ class Listener:
             "kind": self.kind,
             "port": self.port,
             "turned_away": self.turned_away,
+            "let_go": self.let_go,
             **self.total.as_status(),
             "links": [link.as_status() for link in self.links()],
         }

@@ -134,6 +134,7 @@ class Sl651:
     def _fault(self, fault: Fault, heard: Heard) -> None:
         if fault.code != "trailing-7e":
             heard.refused += 1
+            self._packets.lost()
         station = self.device(fault.rtu) if fault.rtu in self._listed or fault.rtu in self._heard else ""
         heard.notes.append(Note(station, fault.code, fault.text))
 

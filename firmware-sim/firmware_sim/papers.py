@@ -28,7 +28,7 @@ GROUP = "lanjiang"  # of Sparkplug's edge nodes
 def scheme(unit: Unit) -> str:
     """How its address is told from addresses of other protocols; empty where the topic has the id itself."""
     protocol = unit.fleet.protocol
-    return "" if protocol in ("jsonlines", "senml", "http") else DRIVERS.get(protocol, protocol)
+    return "" if protocol in ("jsonlines", "senml", "http", "city") else DRIVERS.get(protocol, protocol)
 
 
 def address(unit: Unit) -> str:
@@ -47,8 +47,8 @@ def node(unit: Unit) -> str:
 
 
 def behind(unit: Unit) -> str:
-    """The gateway that carries its readings; platforms on a broker have none of ours."""
-    return "" if unit.fleet.protocol in MQTT | {"http"} else unit.fleet.gateway
+    """The gateway that carries its readings, or whose credential it speaks with; platforms on a broker have none of ours."""
+    return "" if unit.fleet.protocol in (MQTT - {"city"}) | {"http"} else unit.fleet.gateway
 
 
 def devices(scenario: Scenario, file: TextIO) -> None:

@@ -1,4 +1,10 @@
-"""Messages in several packets (SL 651-2014, mode M3): put together again, bounded in memory and in time."""
+"""Messages in several packets (SL 651-2014, mode M3): put together again, bounded in memory and in time.
+
+Only packet 1 says which message it is of: serial number and time of sending. A later one names station, function and
+how many there are, and so could be of the message before or after. Two are never mixed, because packets count together
+only where they cannot be of two: they came in order, one after the other, from packet 1 on; or else packet 1 was asked
+for again when all were there, and was the same: a station sends one message at a time, so what came between belongs to it.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +14,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from edge.protocols.sl651.frame import Frame
+from edge.protocols.sl651.frame import ETX, Frame
 from edge.protocols.sl651.functions import PICTURE
 
 BYTES_LIMIT = 1 << 20  # of all messages of a link together: 4,095 packets of 256 bytes
@@ -37,6 +43,8 @@ class Message:
 
     sample: Frame
     heard_us: int
+    straight: bool  # from packet 1 on, each has followed the one before it
+    newest: int = 0  # the packet that came last
     parts: dict[int, bytes] = field(default_factory=dict)
     size: int = 0
     asked: int = 0  # the packet that was asked for last
@@ -82,34 +90,41 @@ class Packets:
         key = (frame.rtu, frame.func, frame.total, frame.text)
         message = self._open.get(key)
         outcomes: list[Outcome] = []
-        if message and frame.number == 1 and message.parts.get(1, frame.body) != frame.body:
-            outcomes.append(self._give_up(key, "another message has begun"))
+        asked = message is not None and message.asked == frame.number
+        if message and (why := _stranger(message, frame)):
+            outcomes.append(self._give_up(key, why))
             message = None
+            # A repeated packet ends with ETX wherever it stands (6.3.1.2 c): then no other follows by itself.
+            asked = asked and frame.end == ETX
         if message is None:
             # The first packet begins a message, also one that was done: it is acknowledged when it is whole again.
             done = self._done.get(key)
             if frame.number != 1 and done and done.holds(frame, now_us):
                 return [Outcome(again=Missing(frame, frame.total, done.serial))]
-            message = self._open[key] = Message(frame, now_us)
+            message = self._open[key] = Message(frame, now_us, straight=frame.number == 1)
         self._open.move_to_end(key)
-        message.size += len(frame.body) - len(message.parts.get(frame.number, b""))
-        message.parts[frame.number] = frame.body
+        if frame.number not in message.parts:
+            if frame.number != message.newest + 1 or now_us - message.heard_us > PATIENCE_US:
+                message.straight = False
+            message.parts[frame.number] = frame.body
+            message.size += len(frame.body)
+            message.newest = frame.number
         message.heard_us = now_us
         if message.size > REPORT_LIMIT and frame.func != PICTURE:
             return [*outcomes, self._give_up(key, f"more than {REPORT_LIMIT} bytes and no picture")]
-        if len(message.parts) == frame.total:
-            del self._open[key]
-            parts = [message.parts[at] for at in sorted(message.parts)]
-            self._done[key] = Done(_serial(message), array("I", map(zlib.crc32, parts)), now_us)
-            self._done.move_to_end(key)
-            while len(self._done) > DONE_KEPT:
-                self._done.popitem(last=False)
-            return [*outcomes, Outcome(b"".join(parts), frame=frame)]
+        # Where all are there, packet 1 is there for the second time: what lies between the two is of one message.
+        if len(message.parts) == frame.total and (message.straight or frame.number == 1):
+            return [*outcomes, self._whole(key, message, frame, now_us)]
         outcomes += self._bounded()
         # The last one, or the one that was asked for: time to see what is missing.
-        if key in self._open and frame.number in {frame.total, message.asked}:
+        if key in self._open and (asked or frame.number == frame.total):
             outcomes.append(self._ask(key, message))
         return outcomes
+
+    def lost(self) -> None:
+        """Something came that was no frame: it may have been the end of one message and the beginning of another."""
+        for message in self._open.values():
+            message.straight = False
 
     def tick(self, now_us: int) -> list[Outcome]:
         """Ask for what has not come for long; give up what was asked for often enough."""
@@ -120,8 +135,18 @@ class Packets:
             outcomes.append(self._ask(key, message))
         return outcomes
 
+    def _whole(self, key: Key, message: Message, frame: Frame, now_us: int) -> Outcome:
+        del self._open[key]
+        parts = [message.parts[at] for at in sorted(message.parts)]
+        self._done[key] = Done(_serial(message), array("I", map(zlib.crc32, parts)), now_us)
+        self._done.move_to_end(key)
+        while len(self._done) > DONE_KEPT:
+            self._done.popitem(last=False)
+        return Outcome(b"".join(parts), frame=frame)
+
     def _ask(self, key: Key, message: Message) -> Outcome:
-        number = next(at for at in range(1, key[2] + 1) if at not in message.parts)
+        """Ask for the first that is missing; where none is, for packet 1 once more."""
+        number = next((at for at in range(1, key[2] + 1) if at not in message.parts), 1)
         message.times = message.times + 1 if number == message.asked else 1
         message.asked = number
         if message.times > ASKED_LIMIT:
@@ -137,6 +162,15 @@ class Packets:
     def _give_up(self, key: Key, why: str) -> Outcome:
         message = self._open.pop(key)
         return Outcome(given_up=f"{len(message.parts)} of {key[2]} packets: {why}", frame=message.sample)
+
+
+def _stranger(message: Message, frame: Frame) -> str:
+    """Why a packet is of another message than those that came before; empty where it need not be."""
+    if frame.number in message.parts:
+        same = message.parts[frame.number] == frame.body
+        return "" if same else "another message has begun"
+    # Those without a first packet may be of the message before this one's, which had as many: they are asked for anew.
+    return "packet 1 came after them, and may be of another message" if frame.number == 1 else ""
 
 
 def _serial(message: Message) -> bytes:
