@@ -31,6 +31,7 @@ from api import (
     stream,
     telemetry,
     tokens,
+    zone_changes,
     zones,
 )
 from api.database import pool_of
@@ -60,6 +61,7 @@ PROTECTED = (
     telemetry.router,
     lineage.router,
     zones.router,
+    zone_changes.router,
     load.router,  # before the alarms, whose ids would take its name
     alarms.router,
     ledger.router,

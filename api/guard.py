@@ -14,8 +14,8 @@ from api.problems import answer
 log = structlog.get_logger(__name__)
 
 MOST = 1024 * 1024
-# A list of a whole city's components; its route reads it after sign-in, piece by piece.
-LARGER = {"/api/v1/imports": 32 * 1024 * 1024}
+# A list of a whole city's components, a layer of 15,000 zones; their routes read them after sign-in, piece by piece.
+LARGER = {"/api/v1/imports": 32 * 1024 * 1024, "/api/v1/zones": 16 * 1024 * 1024}
 
 HEADERS = {
     "Content-Security-Policy": (

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from alerts.alarms import Change
 from api.watched import LINE, ZONE
-from cityhub import ground
+from cityhub import border, ground
+from cityhub.fencing import Fencing
 from cityhub.ground import Ground, Meter
 from cityhub.headcount import COUNT
 from cityhub.recall import Past, recall
@@ -70,7 +71,8 @@ class Census:
         self._handed: deque[Handed] = deque()
         self._unsaved: deque[Handed] = deque()  # what the newest tick does not know of yet
         self._numbers = 0
-        self._until, self._next = 0, 0
+        self._until, self._next, self._looked = 0, 0, 0
+        self._border = border.NOBODY
         self._tick: Tick = Tick()
         self._ticking: Ticking | None = None
         self._ground = Ground()
@@ -133,24 +135,24 @@ class Census:
         if len(counts) or (fixes is not None and len(fixes)):
             self._hand(counts, heard, fixes)
 
-    def advance(self, until_us: int) -> None:
+    def advance(self, until_us: int, fencing: Fencing) -> None:
         """All that has arrived until then has been observed."""
         if not self._next:
             told = int(self._newest.times[list(self._own.values())].max(initial=LONG_AGO))
             self._next = (max(until_us, told) // EVERY_US + 1) * EVERY_US
         self._until = max(self._until, until_us)
-        if self._until >= self._next + WAIT_US:
+        if self._until >= self._next + WAIT_US and self._until >= self._looked + EVERY_US:
+            self._border, self._looked = border.look(fencing, until_us), self._until // EVERY_US * EVERY_US
             self._wake.set()
 
     def explained(self, changes: list[Change]) -> list[Change]:
         """The changes with the reason in words, where we know it."""
-        told = self._tick.words
-        return [
-            replace(change, reason=told[change.series_id])
-            if not change.reason and change.series_id in told
-            else change
-            for change in changes
-        ]
+        told, found = self._tick.words, []
+        for change in changes:
+            series = self._registry.series[change.series_id]
+            why = change.reason or told.get((series.device.key, series.metric), "")
+            found.append(replace(change, reason=why))
+        return found
 
     def saved(self) -> dict[str, NDArray[Any]]:
         """What is remembered of the doors, with what the main thread has passed on since."""
@@ -205,7 +207,12 @@ class Census:
             handed = self._handed.popleft()
             ticking.take(handed.rows, handed.heard, handed.fixes)
             number = handed.number
-        tick = ticking.tick(at_us, number, self._own)
+        ids = (
+            {key: device.id for key, device in self._registry.devices.items()}
+            if self._border.followed
+            else {}
+        )
+        tick = ticking.tick(at_us, number, self._own, lambda zone: border.presence(self._border, zone, ids))
         self._tick = tick
         if HUB in self._registry.devices:
             for body in tick.bodies:

@@ -39,6 +39,7 @@ class Inside(NamedTuple):
 
     zone: NDArray[np.int32]  # ids of zones
     track: NDArray[np.int32]  # ids of tracks
+    device: NDArray[np.int32]  # ids of devices that tell their own place; 0: a track without a name
     dwelt: NDArray[np.bool_]  # it has stayed for the zone's `dwell_s`
 
 
@@ -69,6 +70,11 @@ class Fencing:
     def due(self) -> bool:
         """Whether a zone has begun or ceased to hold since they were read."""
         return self._turn is not None and datetime.now(UTC) >= self._turn
+
+    @property
+    def followed(self) -> bool:
+        """Whether any track is known: where nobody tells a place, that nobody is inside says nothing."""
+        return bool((self._track != NOBODY).any())
 
     def refresh(self, connection: psycopg.Connection) -> None:
         """Read the zones again where any has changed; who was inside stays inside, and is told nothing."""
@@ -129,6 +135,7 @@ class Fencing:
         return Inside(
             self._standing.keys[pairs["zone"]].astype(np.int32),
             self._track[pairs["track"]],
+            self._device[pairs["track"]],
             pairs["dwelt"] == 1,
         )
 

@@ -18,6 +18,7 @@ from alerts.alarms import Alarms
 from alerts.days import Days
 from alerts.notifier import Notice, Notifier
 from alerts.rule import LEVEL_NAMES
+from api.zoning import Turns
 from cityhub.beat import Beat
 from cityhub.census import Census
 from cityhub.following import Following
@@ -127,6 +128,7 @@ class Hub:
         self._writer = Writer(self._store, self._inbox, self._committed)
         self._beat = Beat(self._run_id, self._inbox, self._quotas, self._registry, self._writer)
         self._notifiers: list[Notifier] = []
+        self._turns = Turns()
 
     def run(self) -> None:
         """Start everything, pass batches until `stopping` is set, then end in reverse order."""
@@ -146,7 +148,7 @@ class Hub:
             keeper = Keeper(
                 self._plan.database_url,
                 self._plan.retention,
-                lambda connection: tally.fold(connection, self._plan.days, now_us()),
+                self._every_minute,
             )
             keeper.start()
             stack.callback(keeper.close)
@@ -178,7 +180,7 @@ class Hub:
             self._allow_for_absence()
             if messages:
                 self._pass(self._assembler.assemble(messages))
-            self._census.advance(messages[-1].arrived_us if messages else now_us())
+            self._census.advance(messages[-1].arrived_us if messages else now_us(), self._fencing)
             now = time.monotonic()
             if now - beat_at >= BEAT_EVERY_S:
                 beat_at = now
@@ -242,6 +244,11 @@ class Hub:
             batch = self._assembler.assemble(messages)
             batch.posted = ids
             self._pass(batch)
+
+    def _every_minute(self, connection: psycopg.Connection) -> None:
+        """In the keeper's thread."""
+        tally.fold(connection, self._plan.days, now_us())
+        self._turns.look(connection)
 
     def _write_alarms(self, cursor: psycopg.Cursor, batch: Batch) -> None:
         self._alarms.write(cursor, batch.events)

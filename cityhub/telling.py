@@ -77,12 +77,12 @@ def values(zone: Watched, known: Known, *, dense: bool) -> dict[str, float]:
             said["minutes-to-full"] = round(min(minutes, NOT_FORESEEN_MIN), 1)
     if (presence := known.presence) is not None:
         said["tracks"] = presence.tracks
-        if zone.kind == RESTRICTED:
-            said["intruders"] = presence.uninvited
         if zone.dwell_s is not None:
             said["dwelling"] = presence.dwelling
         if zone.expected:
             said["absent"] = presence.absent
+    if zone.kind == RESTRICTED and (there or presence is not None):
+        said["intruders"] = _intruders(known)
     return {metric: value for metric, value in said.items() if not math.isnan(value)}
 
 
@@ -114,6 +114,14 @@ def words(zone: Watched, known: Known, said: dict[str, float]) -> dict[str, str]
         if metric in said:
             found[metric] = _sentence(zone, f"{said[metric]:.0f} {what}")
     return found
+
+
+def _intruders(known: Known) -> int:
+    """Who is inside and not expected: by their tracks, or as people beyond those who are expected and there."""
+    presence = known.presence or Presence(0, 0, 0, 0)
+    welcome = presence.tracks - presence.uninvited
+    people = 0 if math.isnan(known.persons) else math.floor(known.persons + 0.5)
+    return max(presence.uninvited, people - welcome)
 
 
 def _soon(filling: Filling, minutes: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ import structlog
 from numpy.typing import NDArray
 
 from cityhub import telling
-from cityhub.ground import Ground, Meter
+from cityhub.ground import Ground, Meter, Watched
 from cityhub.headcount import COUNT, Counted, Headcount
 from cityhub.movement import Movement, Moving
 from cityhub.passage import flows
@@ -41,7 +41,7 @@ class Tick:
 
     number: int = 0
     bodies: list[Body] = field(default_factory=list)
-    words: dict[int, str] = field(default_factory=dict)  # by series
+    words: dict[tuple[str, str], str] = field(default_factory=dict)  # by device and metric
     doors: dict[str, NDArray[np.float64]] = field(default_factory=dict)  # by zone's key
     waiting: NDArray[np.void] = field(default_factory=lambda: np.zeros(0, COUNT))
 
@@ -55,7 +55,6 @@ class Ticking:
         self._past: dict[str, deque[tuple[float, float]]] = {zone.device: deque() for zone in ground.watched}
         self._apart: dict[str, int] = {}  # by device: how often its clock is still to be spoken of
         self._told: set[str] = set()
-        self.presence: dict[int, Presence] = {}
 
     def redraw(self, ground: Ground) -> None:
         """Zones, views or lines have changed; what is known of the others goes on."""
@@ -94,16 +93,17 @@ class Ticking:
         if fixes is not None and len(fixes):
             self._movement.take(fixes)
 
-    def tick(self, at_us: int, number: int, own: Own) -> Tick:
-        """All that is known at a moment."""
+    def tick(self, at_us: int, number: int, own: Own, inside: Callable[[Watched], Presence | None]) -> Tick:
+        """All that is known at a moment; `inside` says who is inside a zone by the crossings of its border."""
         moving = self._movement.at(at_us)
         counted = self._heads.count(at_us, moving.persons)
         bodies: list[Body] = []
-        words: dict[int, str] = {}
+        words: dict[tuple[str, str], str] = {}
         for first in range(0, len(self._ground.watched), TOGETHER):
             body: Body = {"ts": at_us // 1000, "values": {}, "from": {}}
             for place in range(first, min(first + TOGETHER, len(self._ground.watched))):
-                words |= self._zone(place, at_us, counted, moving, own, body)
+                presence = inside(self._ground.watched[place])
+                words |= self._zone(place, at_us, counted, moving, presence, own, body)
             bodies.append(body)
         rest: Body = {"ts": at_us // 1000, "values": {}, "from": {}}
         self._lines(at_us, own, rest)
@@ -115,8 +115,15 @@ class Ticking:
         )  # fmt: skip
 
     def _zone(
-        self, place: int, at_us: int, counted: Counted, moving: Moving, own: Own, body: Body
-    ) -> dict[int, str]:
+        self,
+        place: int,
+        at_us: int,
+        counted: Counted,
+        moving: Moving,
+        presence: Presence | None,
+        own: Own,
+        body: Body,
+    ) -> dict[tuple[str, str], str]:
         zone = self._ground.watched[place]
         persons = float(counted.persons[place])
         known = Known(
@@ -128,7 +135,7 @@ class Ticking:
             float(moving.speed[place]),
             float(moving.crowded[place]),
             self._filling(zone.device, at_us, persons, zone.capacity),
-            self.presence.get(zone.id),
+            presence,
         )
         said = telling.values(zone, known, dense=zone.id in self._heads.dense)
         body["values"] |= {f"{zone.device}/{metric}": value for metric, value in said.items()}
@@ -145,10 +152,7 @@ class Ticking:
                 "cameras": dict(list(cameras.items())[:SOURCES]),
                 "doors": dict(list(doors.items())[:SOURCES]),
             }
-        reasons = telling.words(zone, known, said)
-        return {
-            own[zone.device, metric]: text for metric, text in reasons.items() if (zone.device, metric) in own
-        }
+        return {(zone.device, metric): text for metric, text in telling.words(zone, known, said).items()}
 
     def _filling(self, device: str, at_us: int, persons: float, capacity: int | None) -> Filling:
         past = self._past[device]

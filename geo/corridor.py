@@ -1,7 +1,7 @@
 """A corridor: the ground within half a width of a line, which an operator gives as a line and a width.
 
-Drawn piece by piece, each in the plane of `geo.buffer`: a drawing that spans a tenth of a degree of latitude is right to 0.1 %
-of the width at 31 degrees, 0.2 % at 50, and its round ends and bends to 0.3 %, always outwards.
+Drawn piece by piece, each in the plane of `geo.buffer`, which spans little latitude: the sides are right to 0.2 % of the width
+at 31 degrees and 0.4 % at 60, outwards; the round ends and the outer bends lie inside the circle by up to 0.3 %.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import shapely
 from numpy.typing import NDArray
 from shapely import LineString, MultiLineString, MultiPolygon, Polygon
 
-from geo.buffer import DrawError, buffer
+from geo.buffer import OUTSIDE, DrawError, buffer
 from geo.refusal import ShapeError, place_of
 
 PIECE_DEG = 0.1
@@ -38,7 +38,7 @@ def corridor(line: LineString | MultiLineString, width_m: float) -> Polygon | Mu
     if len(pieces) > MOST_PIECES:
         raise ShapeError("its line is too long to draw a corridor along", "Cut it into several features.")
     try:
-        drawn = shapely.union_all([buffer(piece, width_m / 2) for piece in pieces])
+        drawn = shapely.union_all([buffer(piece, width_m / 2 / OUTSIDE) for piece in pieces])
     except DrawError as error:
         raise ShapeError(f"as a corridor, {error}", error.hint, place_of(pieces[0])) from error
     if not isinstance(drawn, Polygon | MultiPolygon):

@@ -8,8 +8,8 @@ from typing import Any
 
 from geo.refusal import Fault, ZoneError
 
-# 50,000 zones of 25 corners are 60 MB; decoding takes about eight times the size in memory.
-MAX_BYTES = 128 * 1024 * 1024
+# 50,000 zones of 25 corners are 45 MB; decoding takes about ten times the size in memory.
+MAX_BYTES = 64 * 1024 * 1024
 
 # The members of the 2008 `crs` that mean what RFC 7946 fixes; CGCS2000 (4490) equals it within decimetres.
 _WGS84 = re.compile(r"(CRS84|\b4326|\b4490)$")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, Literal
 
+import shapely
 from shapely import LineString, MultiLineString
 
+from geo.plane import apart
 from geo.properties import MAX_NAME, Properties
 from geo.refusal import ShapeError, place_of
 from geo.shapes import course
@@ -37,6 +40,13 @@ class Line:
     department: str | None = None
     id: int = 0
     version: int = 0
+
+    @property
+    def length_m(self) -> float:
+        """Along it, metres."""
+        return sum(
+            apart(*one, *other) for one, other in pairwise(shapely.get_coordinates(self.geometry).tolist())
+        )
 
 
 def read_line(

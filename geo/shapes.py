@@ -23,6 +23,8 @@ __all__ = ["ShapeError", "course", "polygon"]
 
 # Seven decimals of a degree are 1 cm: what is smaller than this is rounding, not a place.
 MIN_AREA_M2 = 0.01
+# So many square degrees are more than that anywhere below 89.9999 degrees: no need to look closer.
+SURELY_DEG2 = 1e-6
 
 # Natural Earth has 180.00000000000014: an export's last digit, a tenth of a millimetre at most, is no mistake.
 ROUNDING_DEG = 1e-9
@@ -109,7 +111,7 @@ def _valid(drawn: Polygon | MultiPolygon) -> tuple[Polygon | MultiPolygon, str |
             "Draw its outline again.",
             at,
         )
-    if area_m2(sound) < MIN_AREA_M2:
+    if sound.area < SURELY_DEG2 and area_m2(sound) < MIN_AREA_M2:
         raise ShapeError(
             "its outline encloses no area", "Draw its outline again, with at least three corners.", at
         )

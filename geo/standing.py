@@ -59,7 +59,7 @@ class Standing:
     def seen(self, track: ArrayLike) -> NDArray[np.int64]:
         """When each of these tracks was last believed, us; NEVER for one that was not yet."""
         times = np.append(self.tracks["time"], NEVER)
-        return np.asarray(times[np.minimum(np.asarray(track), len(self.tracks))])
+        return np.asarray(times[np.minimum(np.asarray(track, np.int64), len(self.tracks))])
 
     def forget(self, track: ArrayLike) -> None:
         """Let tracks go, with all that is remembered of them; nothing is told. Their slots may be used anew."""

@@ -49,31 +49,32 @@ def keep_lines(cursor: psycopg.Cursor[Any], lines: Sequence[Line]) -> Kept:
     return _keep(cursor, "line", _LINE, lines)
 
 
-def retire(cursor: psycopg.Cursor[Any], keys: Iterable[str]) -> list[str]:
-    """Take zones and lines out of service; returns those that were in it. Their rows and versions stay."""
-    wanted = list(keys)
-    return [
-        key
-        for table in ("zone", "line")
-        for (key,) in cursor.execute(
-            f"update {table} set retired_at = now() where key = any(%s) and retired_at is null returning key",  # noqa: S608 -- our own names
-            (wanted,),
-        ).fetchall()
-    ]
+def retire(cursor: psycopg.Cursor[Any], keys: Iterable[str], department: str | None = None) -> list[str]:
+    """Take zones and lines out of service, those of one department or any; returns them. Their rows and versions stay."""
+    return _retire(cursor, "key = any(%(keys)s)", {"keys": list(keys), "department": department})
 
 
-def retire_others(cursor: psycopg.Cursor[Any], layers: Iterable[str], keys: Iterable[str]) -> list[str]:
-    """Take out of service what these layers have beside these keys; returns it."""
-    wanted = (list(layers), list(keys))
-    return [
-        key
-        for table in ("zone", "line")
-        for (key,) in cursor.execute(
-            f"""update {table} set retired_at = now() where layer = any(%s) and retired_at is null
-                and not key = any(%s) returning key""",  # noqa: S608 -- our own names
-            wanted,
-        ).fetchall()
-    ]
+def retire_others(
+    cursor: psycopg.Cursor[Any], layers: Iterable[str], keys: Iterable[str], department: str | None = None
+) -> list[str]:
+    """Take out of service what these layers have beside these keys, of one department or any; returns it."""
+    return _retire(
+        cursor,
+        "layer = any(%(layers)s) and not key = any(%(keys)s)",
+        {"layers": list(layers), "keys": list(keys), "department": department},
+    )
+
+
+def _retire(cursor: psycopg.Cursor[Any], which: str, values: dict[str, Any]) -> list[str]:
+    gone: list[str] = []
+    for name in ("zone", "line"):
+        found = cursor.execute(
+            f"""update {name} set retired_at = now() where {which} and retired_at is null
+                and (%(department)s::text is null or department = %(department)s) returning key""",  # noqa: S608 -- our own names
+            values,
+        )
+        gone += [key for (key,) in found.fetchall()]
+    return gone
 
 
 def fences(cursor: psycopg.Cursor[Any]) -> list[Zone]:
@@ -116,18 +117,7 @@ def polygons(cursor: psycopg.Cursor[Any]) -> tuple[list[int], list[BaseGeometry]
 
 def fences_on(cursor: psycopg.Cursor[Any], moment: datetime) -> list[Zone]:
     """The zones that held at a moment, as they were then, by id."""
-    rows = cursor.execute(
-        """select zone_id, version, record - 'geometry', record -> 'geometry' #>> '{}' from zone_history
-           where valid_from <= %(at)s and (valid_to is null or valid_to > %(at)s) and record ->> 'retired_at' is null
-             and coalesce((record ->> 'valid_from')::timestamptz <= %(at)s, true)
-             and coalesce((record ->> 'valid_to')::timestamptz > %(at)s, true)
-           order by zone_id""",
-        {"at": moment},
-    ).fetchall()
-    return [
-        _from_record(number, version, record, drawn)
-        for (number, version, record, _), drawn in zip(rows, _drawn([row[3] for row in rows]), strict=True)
-    ]
+    return _zones(cursor, "zone_on(%s)", "true", moment)
 
 
 def history(cursor: psycopg.Cursor[Any], key: str) -> list[Span]:
@@ -136,7 +126,8 @@ def history(cursor: psycopg.Cursor[Any], key: str) -> list[Span]:
         found: list[Span] = []
         for table in ("zone", "line"):
             found += spans.execute(
-                f"""select version, valid_from, valid_to, who, because, record from {table}_history
+                f"""select version, valid_from, valid_to, who, because, record - 'extent' as record
+                    from {table}_history
                     where {table}_id = (select id from {table} where key = %s)
                       and (valid_to is null or valid_to > valid_from) order by version""",  # noqa: S608 -- our own names
                 (key,),
@@ -199,14 +190,6 @@ def _zones(cursor: psycopg.Cursor[Any], table: str, where: str = "true", *values
         _zone(row[0], row[1], dict(zip(_ZONE, row[3:], strict=True)), drawn)
         for row, drawn in zip(rows, _drawn([row[2] for row in rows]), strict=True)
     ]
-
-
-def _from_record(number: int, version: int, record: dict[str, Any], drawn: BaseGeometry) -> Zone:
-    """From the history: moments are text there."""
-    values = {name: record.get(name) for name in _ZONE}
-    for name in ("valid_from", "valid_to"):
-        values[name] = datetime.fromisoformat(said) if (said := record.get(name)) else None
-    return _zone(number, version, values, drawn)
 
 
 def _zone(number: int, version: int, values: dict[str, Any], drawn: BaseGeometry) -> Zone:

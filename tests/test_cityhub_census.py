@@ -64,6 +64,7 @@ class Hall:
             for place, (device, kind) in enumerate(devices)
             for row, metric in enumerate(PROFILES[kind])
         }
+        self.inside: dict[int, Presence] = {}
         self.at = BEGIN
         self.tick: Tick = Tick()
 
@@ -84,7 +85,7 @@ class Hall:
         return self.say()
 
     def say(self) -> dict[str, Any]:
-        self.tick = self.ticking.tick(self.at, 0, self.own)
+        self.tick = self.ticking.tick(self.at, 0, self.own, lambda zone: self.inside.get(zone.id))
         return {name: value for body in self.tick.bodies for name, value in body["values"].items()}
 
 
@@ -285,7 +286,7 @@ def test_who_is_inside_is_said_of_zones_that_ask_for_it() -> None:
         zone("b", id=2, kind="restricted", dwell_s=300.0, expected=frozenset({"van"})),
     )
     hall = Hall(Ground((plain, closed)))
-    hall.ticking.presence = {1: Presence(3, 3, 2, 0), 2: Presence(2, 1, 1, 1)}
+    hall.inside = {1: Presence(3, 3, 2, 0), 2: Presence(2, 1, 1, 1)}
     said = {name: value for name, value in hall.step().items() if value is not None}
     assert said == {
         "zone-a/tracks": 3, "zone-b/tracks": 2, "zone-b/intruders": 1, "zone-b/dwelling": 1, "zone-b/absent": 1,
@@ -338,7 +339,7 @@ def test_full_soon_is_said_before_the_square_is_full_and_ends_when_nobody_comes_
             if f"zone-square/{name}" in said
         ]
         if (said["zone-square/minutes-to-full"] or 30) < 10 and not words:
-            words = hall.tick.words[hall.own["zone-square", "minutes-to-full"]]
+            words = hall.tick.words["zone-square", "minutes-to-full"]
     events = judged(told)
     soon = [(level, at) for rule, level, at in events if rule == "time-to-capacity"]
     tiers = [(level, at) for rule, level, at in events if rule == "zone-capacity"]

@@ -82,7 +82,7 @@ create table zone_history (
     valid_to   timestamptz,                   -- null: it still holds
     who        text not null,
     because    text not null default '',
-    record     jsonb not null,                -- the row of the zone, but for its id and the time of its import
+    record     jsonb not null,                -- the row of the zone, but for id, version and imported_at
     primary key (zone_id, version)
 );
 create index zone_history_span on zone_history (valid_from, valid_to);
@@ -107,7 +107,7 @@ create function shape_history_begins() returns trigger language plpgsql as $$
 begin
     execute format(
         'insert into %1$I_history (%1$I_id, version, valid_from, who, because, record)
-         select id, version, now(), shape_who(), shape_because(), to_jsonb(after) - ''{id,version,imported_at,extent}''::text[]
+         select id, version, now(), shape_who(), shape_because(), to_jsonb(after) - ''{id,version,imported_at}''::text[]
          from after', tg_table_name);
     return null;
 end $$;
@@ -122,7 +122,7 @@ begin
              returning past.%1$I_id as id, past.valid_to)
          insert into %1$I_history (%1$I_id, version, valid_from, who, because, record)
          select id, version, ended.valid_to, shape_who(), shape_because(),
-                to_jsonb(after) - ''{id,version,imported_at,extent}''::text[]
+                to_jsonb(after) - ''{id,version,imported_at}''::text[]
          from after join ended using (id)', tg_table_name);
     return null;
 end $$;
@@ -149,9 +149,17 @@ create trigger shape_history_ends after delete on line referencing old table as 
 -- What was imported before this file was applied: nobody knows since when it was so.
 insert into zone_history (zone_id, version, valid_from, who, because, record)
 select id, version, imported_at, 'cityhub', 'imported before the history began',
-       to_jsonb(zone) - '{id,version,imported_at,extent}'::text[] from zone;
+       to_jsonb(zone) - '{id,version,imported_at}'::text[] from zone;
 
 -- The zones that hold now.
 create view zone_in_force as
 select * from zone
 where retired_at is null and (valid_from is null or valid_from <= now()) and (valid_to is null or valid_to > now());
+
+-- The zones that held at a moment, as they were then.
+create function zone_on(at timestamptz) returns setof zone language sql stable as $$
+    select past.* from zone_history cross join lateral
+        jsonb_populate_record(null::zone, record || jsonb_build_object('id', zone_id, 'version', version)) as past
+    where zone_history.valid_from <= at and (zone_history.valid_to is null or zone_history.valid_to > at)
+      and past.retired_at is null
+      and (past.valid_from is null or past.valid_from <= at) and (past.valid_to is null or past.valid_to > at) $$;
