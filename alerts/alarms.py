@@ -159,11 +159,12 @@ insert into shadow_transition (rule, rule_version_id, series_id, from_level, to_
 values (%(rule)s, %(version)s, %(series)s, %(from_level)s, %(to_level)s, %(at)s, %(value)s, %(reading_time)s,
         coalesce(%(held)s, 0), %(moved_by)s, %(moves)s, %(against)s, %(reason)s)"""
 
-# A density speaks of the zone that it counts; anything else of the smallest zone that its device stands in.
+# A density speaks of the zone that it counts, a watched zone of itself; anything else of the smallest zone that its device stands in.
 RAISE = """
 insert into alarm (rule, series_id, device_id, zone_id, exercise, level, peak_level, value, threshold, raised_at, changed_at)
 select %(rule)s, series.id, device.id,
-       coalesce(series.zone_id, (select zone.id from device_zone join zone on zone.id = zone_id
+       coalesce(series.zone_id, case device.profile when 'zone' then device.zone_id end,
+                (select zone.id from device_zone join zone on zone.id = zone_id
                                  where device_zone.device_id = device.id order by area_m2 limit 1)),
        device.recorded, %(level)s, %(level)s, %(value)s, %(threshold)s, %(at)s, %(at)s
 from series join device on device.id = device_id where series.id = %(series)s

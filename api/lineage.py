@@ -15,7 +15,10 @@ from api.access import Caller, SignedIn
 from api.database import Pool
 from api.problems import Problem
 from api.values import INT4, Instant, Moment, Number
-from ingest.lineage import Testimony, testify
+from api.watched import LINE, ZONE
+from ingest.lineage import Testimony, Witness, testify, witnesses
+from ingest.profile import HUB_METRICS
+from ingest.registry import HUB
 
 router = APIRouter(tags=["readings"])
 
@@ -42,6 +45,16 @@ class Source(BaseModel):
     value: Number
 
 
+class Computed(BaseModel):
+    """A reading from which the hub has computed this one, as its message names it: of a camera, or of a counter at a door."""
+
+    series: int
+    device: str
+    metric: str
+    time: Instant
+    value: Number
+
+
 class Carrier(BaseModel):
     """A message whose bytes, decoded again, hold the reading; the first 64 KiB of them, base64.
 
@@ -63,6 +76,7 @@ class Carrier(BaseModel):
 class Lineage(BaseModel):
     """A stored reading and the messages that carried it, in order of arrival: the first of the same value was stored.
 
+    `computed_from`: of a reading that the hub itself has said of a zone or a line, those of them that the caller may see.
     No messages: their time in the raw archive is over. `complete` is false where the search ended before its end.
     """
 
@@ -74,6 +88,7 @@ class Lineage(BaseModel):
     value: Number
     flag: int
     source: Source | None
+    computed_from: list[Computed]
     messages: list[Carrier]
     complete: bool
 
@@ -85,7 +100,8 @@ async def lineage(
     """Lead a reading back to the bytes that brought it; a derived one, to those of its source."""
     async with pool.connection() as connection:
         reading = await _reading(connection, caller, series, time)
-        messages, complete = await _carriers(connection, caller, reading)
+        messages, complete, witnessed = await _carriers(connection, caller, reading)
+        computed = await _computed(connection, caller.reach, witnessed)
     source = None
     if reading["derived_from"] is not None:
         source = Source(
@@ -95,7 +111,9 @@ async def lineage(
             over=reading["over"],
             value=reading["carried_value"],
         )
-    return Lineage(**{**reading, "source": source, "messages": messages, "complete": complete})
+    return Lineage(
+        **{**reading, "source": source, "messages": messages, "complete": complete, "computed_from": computed}
+    )
 
 
 async def _reading(
@@ -106,7 +124,10 @@ async def _reading(
         """
         select s.id as series, d.key as device, s.metric, s.unit, r.time, r.value, r.flag, s.derived_from, s.gain,
                (select body -> 'derived' -> s.metric ->> 'over' from profile where key = d.profile) as over,
-               d.id as device_id, d.gateway_id, coalesce(o.metric, s.metric) as carried_metric,
+               d.id as device_id, d.gateway_id,
+               (select id from device where key = %(hub)s and (d.profile = any(%(spoken)s) or s.metric = any(%(found)s)))
+                   as hub_id,
+               coalesce(o.metric, s.metric) as carried_metric,
                case when o.id is null then r.value else q.value end as carried_value
         from series s
         join device d on d.id = s.device_id
@@ -115,7 +136,14 @@ async def _reading(
         left join reading q on q.series_id = s.derived_from and q.time = %(time)s
         where s.id = %(series)s and (%(reach)s::integer is null or d.department_id = %(reach)s)
         """,
-        {"series": series, "time": time, "reach": caller.reach},
+        {
+            "series": series,
+            "time": time,
+            "reach": caller.reach,
+            "hub": HUB,
+            "spoken": [ZONE, LINE],
+            "found": list(HUB_METRICS),
+        },
     )
     row = await found.fetchone()
     if row is None:
@@ -127,9 +155,10 @@ async def _reading(
 
 async def _carriers(
     connection: AsyncConnection[DictRow], caller: Caller, reading: dict[str, Any]
-) -> tuple[list[Carrier], bool]:
-    """Read the messages whose span covers the time, of the device and of its gateway, in order of arrival."""
+) -> tuple[list[Carrier], bool, list[Witness]]:
+    """Read the messages whose span covers the time, of the device and of who speaks for it, in order of arrival."""
     carriers: list[Carrier] = []
+    witnessed: list[Witness] = []
     left = MOST_BYTES
     series, at = (reading["device"], reading["carried_metric"]), _us(reading["time"])
     async with connection.transaction(), connection.cursor("lineage") as cursor:
@@ -138,11 +167,11 @@ async def _carriers(
             select m.topic, m.arrived_at, m.parser, m.readings, m.payload, d.key as device
             from message m join device d on d.id = m.device_id
             where m.device_id = any (%(senders)s) and m.first_time <= %(time)s and m.last_time >= %(time)s
-              and m.arrived_at >= %(earliest)s
+              and m.arrived_at >= %(earliest)s and m.topic not like '%%/position'
             order by m.arrived_at
             """,
             {
-                "senders": [reading["device_id"], reading["gateway_id"]],
+                "senders": [reading["device_id"], reading["gateway_id"], reading["hub_id"]],
                 "time": reading["time"],
                 "earliest": reading["time"] - AHEAD,
             },
@@ -151,14 +180,46 @@ async def _carriers(
             for row in rows:
                 left -= len(row["payload"])
                 if left < 0 or len(carriers) == MOST_MESSAGES:
-                    return carriers, False
+                    return carriers, False, witnessed
                 said = await anyio.to_thread.run_sync(
                     testify, row["topic"], row["payload"], _us(row["arrived_at"]), row["device"], series, at
                 )
                 if said.values or said.platform:
                     shown = caller.reach is None or await _within(connection, caller.reach, row, said)
                     carriers.append(_carrier(row, said, reading["carried_value"], shown=shown))
-    return carriers, True
+                    if row["device"] == HUB and not witnessed:
+                        witnessed = witnesses(row["payload"], reading["device"])
+    return carriers, True, witnessed
+
+
+async def _computed(
+    connection: AsyncConnection[DictRow], reach: int | None, witnessed: list[Witness]
+) -> list[Computed]:
+    """Find the series of what a reading was computed from, as far as they are within reach."""
+    found = await connection.execute(
+        """
+        select s.id as series, d.key as device, s.metric from series s join device d on d.id = s.device_id
+        where (d.key, s.metric) in (select * from unnest(%(devices)s::text[], %(metrics)s::text[]))
+          and (%(reach)s::integer is null or d.department_id = %(reach)s)
+        """,
+        {
+            "devices": [each.device for each in witnessed],
+            "metrics": [each.metric for each in witnessed],
+            "reach": reach,
+        },
+    )
+    known = {(row["device"], row["metric"]): row["series"] for row in await found.fetchall()}
+    return [
+        Computed(
+            series=known[each.device, each.metric],
+            device=each.device,
+            metric=each.metric,
+            time=datetime.fromtimestamp(each.time_us / 1e6, UTC),
+            value=each.value,
+        )
+        for each in witnessed
+        if (each.device, each.metric) in known
+    ]
 
 
 def _carrier(row: DictRow, said: Testimony, stored: float | None, *, shown: bool) -> Carrier:

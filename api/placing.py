@@ -29,21 +29,22 @@ NEAR_DEG = 1.0
 
 
 def place_devices(cursor: psycopg.Cursor[Any]) -> int:
-    """Rewrite device_zone from positions and polygons; returns how many devices stand in some zone."""
-    zone_ids, shapes = polygons(cursor)
+    """Rewrite device_zone from positions and the zones that hold; returns how many devices of the field stand in some."""
     devices = cursor.execute(
-        "select id, lon, lat from device where lon is not null and retired_at is null"
+        """select id, lon, lat, profile in ('zone', 'counting-line') from device
+           where lon is not null and retired_at is null"""
     ).fetchall()
     cursor.execute("delete from device_zone")
-    if not shapes or not devices:
+    columns: Any = np.array(devices, np.float64).reshape(-1, 4).T
+    zone_ids, shapes = polygons(cursor, columns[1].tolist(), columns[2].tolist())
+    if not shapes:
         return 0
-    columns: Any = np.array(devices, np.float64).T
     point, zone = Locator(shapes).locate(columns[1], columns[2])  # type: ignore[arg-type]  # what the zone table holds was polygons
     cursor.execute(
         "insert into device_zone (device_id, zone_id) select * from unnest(%s::int[], %s::int[])",
         (columns[0][point].astype(int).tolist(), [zone_ids[place] for place in zone]),
     )
-    return len(np.unique(point))
+    return len(np.unique(point[columns[3][point] == 0]))
 
 
 class _Zones(NamedTuple):
@@ -75,7 +76,7 @@ def settle(connection: psycopg.Connection[Any], read: Read) -> None:
 
 
 def _zones(connection: psycopg.Connection[Any]) -> _Zones:
-    rows = connection.execute("select key, name, kind, geometry from zone order by id").fetchall()
+    rows = connection.execute("select key, name, kind, geometry from zone_in_force order by id").fetchall()
     return _Zones(
         [row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows],
         [shapely.geometry.shape(row[3]) for row in rows],

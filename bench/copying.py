@@ -10,7 +10,7 @@ import numpy as np
 import psycopg
 
 from bench.rig import Rig, rig
-from cityhub.migrate import CHUNK
+from cityhub.migrate import HYPERTABLES
 from edge.reading import PASS, READING, Rows, now_us
 from ingest.rows import HEADER, TRAILER, copy_rows
 
@@ -29,7 +29,7 @@ def make_table(connection: psycopg.Connection, *, index: bool) -> None:
     if connection.execute("select 1 from pg_extension where extname = 'timescaledb'").fetchone():
         connection.execute(
             "select create_hypertable(%s, by_range('time', %s::interval), create_default_indexes => false)",
-            (TABLE, CHUNK),
+            (TABLE, HYPERTABLES["reading"][1]),
         )
 
 

@@ -67,7 +67,9 @@ COMMANDS = (
     Command(
         "broker", "broker:app", "A broker of the city's own: export, and keep up to date, who may enter."
     ),
-    Command("zone", "zone:app", "Zones: import and check GeoJSON."),
+    Command(
+        "zone", "zone:app", "Zones and lines: import and check GeoJSON, list, show, their versions, retire."
+    ),
     Command("rule", "rule:app", "Rules: check them, try them on the past, prove what they did."),
     Command(
         "doctor",

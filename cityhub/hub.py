@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,13 +12,16 @@ from uuid import uuid4
 
 import psycopg
 import structlog
-from psycopg.types.json import Jsonb
 
 from alerts import outlook, rulebook, tally, webhook
 from alerts.alarms import Alarms
 from alerts.days import Days
 from alerts.notifier import Notice, Notifier
 from alerts.rule import LEVEL_NAMES
+from api.zoning import Turns
+from cityhub.beat import Beat
+from cityhub.census import Census
+from cityhub.following import Following
 from cityhub.kernels import Kernels
 from cityhub.sources import Listening
 from cityhub.topics import AlarmTopics
@@ -37,7 +39,7 @@ from ingest.latest import Latest, upsert
 from ingest.lifecycle import Retention
 from ingest.order import Newest
 from ingest.quota import Quota, Quotas
-from ingest.records import from_us, write_archive, write_dead_letters, write_ledger, write_progress
+from ingest.records import write_archive, write_dead_letters, write_ledger, write_progress
 from ingest.registry import Device, Registry, Series
 from ingest.session import Session, Stopped
 from ingest.slots import Slots
@@ -78,19 +80,19 @@ class Hub:
     def __init__(self, plan: Plan, stopping: threading.Event) -> None:
         self._plan, self._stopping = plan, stopping
         self._run_id = uuid4()
-        self._counts: Counter[str] = Counter()
         self._looked_at, self._took_at = 0.0, time.monotonic()
-        self._beaten: tuple[float, int] = (time.monotonic(), 0)
-        self._newest_us = 0
         self._registry, self._newest = Registry(self._look_again), Newest()
         self._counters = Counters()
         self._kernels = Kernels(self._registry, self._newest, rulebook.load(*plan.rule_folders), plan.days)
         self._session = Session(plan.database_url, stopping, REGISTRY_CHANNEL)
         self._listening = Listening(plan.sources, self._registry)
         self._inbox = Inbox(plan.mqtt_url, plan.client_id, self._listening.filters)
+        self._census = Census(plan.database_url, self._inbox, self._registry, self._newest)
         self._alarms = Alarms(["log", "topic", *(["webhook"] if plan.webhook_url else [])])
         self._slots = Slots(self._registry, self._create)
         self._clocks, self._quotas = Clocks(), Quotas(plan.device_quota, plan.department_quota)
+        self._following = Following(self._registry, self._clocks, self._session, plan.days, self._drain)
+        self._fencing = self._following.fencing
         self._assembler = Assembler(
             self._registry,
             self._slots,
@@ -100,6 +102,8 @@ class Hub:
             self._ask,
             self._listening.foreign,
             self._counters,
+            identity=self._following.identity,
+            fix_judge=self._following.judge,
         )
         self._health = Health(self._inbox, self._quotas, self._registry, lambda: self._listening.shed)
         self._latest, self._marks = Latest(), Marks()
@@ -109,6 +113,7 @@ class Hub:
             [
                 write_archive,
                 self._write_alarms,
+                self._following.write,
                 self._kernels.write,
                 report.write,
                 write_dead_letters,
@@ -121,7 +126,9 @@ class Hub:
             ],
         )
         self._writer = Writer(self._store, self._inbox, self._committed)
+        self._beat = Beat(self._run_id, self._inbox, self._quotas, self._registry, self._writer)
         self._notifiers: list[Notifier] = []
+        self._turns = Turns()
 
     def run(self) -> None:
         """Start everything, pass batches until `stopping` is set, then end in reverse order."""
@@ -141,10 +148,12 @@ class Hub:
             keeper = Keeper(
                 self._plan.database_url,
                 self._plan.retention,
-                lambda connection: tally.fold(connection, self._plan.days, now_us()),
+                self._every_minute,
             )
             keeper.start()
             stack.callback(keeper.close)
+            self._census.start()
+            stack.callback(self._census.close)
             self._writer.start()
             stack.callback(self._writer.close)
             self._inbox.start()
@@ -160,7 +169,7 @@ class Hub:
                 self._writer.abandon()
             elif self._writer.drain():
                 self._save()
-                self._beat()
+                self._session.run(self._beat.say)
 
     def _pass_batches(self) -> None:
         beat_at = saved_at = said_at = time.monotonic()
@@ -171,6 +180,7 @@ class Hub:
             self._allow_for_absence()
             if messages:
                 self._pass(self._assembler.assemble(messages))
+            self._census.advance(messages[-1].arrived_us if messages else now_us(), self._fencing)
             now = time.monotonic()
             if now - beat_at >= BEAT_EVERY_S:
                 beat_at = now
@@ -178,8 +188,8 @@ class Hub:
                 self._listening.watch()
                 self._listen()
                 self._look_again()
-                self._beat()
-                if self._latest.behind:
+                self._session.run(self._beat.say)
+                if self._latest.behind or self._following.behind:
                     self._pass(Batch([]))  # nothing has come since: what is newest must be shown all the same
                 self._take_up_held()
                 self._take_up_posted()
@@ -191,8 +201,11 @@ class Hub:
                 self._save()
 
     def _pass(self, batch: Batch) -> None:
-        """Judge a batch and hand it to the writer: flags, then rules."""
+        """Judge a batch and hand it to the writer: flags and rules, then fences."""
         self._kernels.judge(batch)
+        self._fencing.follow(batch)
+        self._census.observe(batch)
+        batch.events = self._census.explained(batch.events)
         self._writer.put(batch)
 
     def _listen(self) -> None:
@@ -232,6 +245,11 @@ class Hub:
             batch.posted = ids
             self._pass(batch)
 
+    def _every_minute(self, connection: psycopg.Connection) -> None:
+        """In the keeper's thread."""
+        tally.fold(connection, self._plan.days, now_us())
+        self._turns.look(connection)
+
     def _write_alarms(self, cursor: psycopg.Cursor, batch: Batch) -> None:
         self._alarms.write(cursor, batch.events)
 
@@ -239,23 +257,14 @@ class Hub:
         """After the commit, in the writer's thread: wake the notifiers, count."""
         self._latest.committed(batch)
         self._marks.committed(batch)
-        for column in (
-            "messages",
-            "received",
-            "stored",
-            "flagged",
-            "late",
-            "duplicate",
-            "quarantined",
-            "rejected",
-        ):
-            self._counts[column] += batch.ledger.total(column)
-        self._counts["alarms"] += len(batch.events)
-        if batch.newer.any():
-            self._newest_us = max(self._newest_us, int(batch.rows["time"][batch.newer].max()))
+        self._following.committed(batch)
+        self._beat.count(batch)
         if batch.events:
             for notifier in self._notifiers:
                 notifier.wake()
+
+    def _drain(self) -> bool:
+        return self._writer.drain()
 
     def _ask(self, rows: Rows) -> Seen:
         # What is being written now is not in the table yet: wait for it before asking.
@@ -272,6 +281,8 @@ class Hub:
         self._slots.forget()
 
     def _refresh(self) -> None:
+        self._session.run(self._fencing.refresh)
+        self._census.look_again()
         first, before = not self._registry.devices, self._registry.unwatched
         self._meet(self._session.run(self._registry.refresh))
         if underived := self._registry.underived():
@@ -297,11 +308,14 @@ class Hub:
     def _meet(self, fresh: list[Series]) -> None:
         self._session.run(lambda connection: self._kernels.meet(connection, fresh))
         self._session.run(lambda connection: self._counters.meet(connection, self._registry, fresh))
+        self._census.meet(fresh)
 
     def _resume(self) -> None:
         """Take up where the last run's commits ended: load the checkpoint, feed what was stored after it."""
         saved = self._session.run(checkpoint.load)
         self._kernels.take_up(saved)
+        self._following.take_up(saved)
+        self._census.take_up(saved)
         fed = 0
         for rows in self._session.run(
             lambda connection: list(
@@ -309,6 +323,7 @@ class Hub:
             )
         ):
             self._kernels.replay(rows)
+            self._census.replay(rows)
             self._session.run(lambda connection, rows=rows: _upsert_latest(connection, rows))  # type: ignore[misc]
             fed += len(rows)
         self._session.run(lambda connection: self._kernels.go_on_from(connection, saved))
@@ -317,32 +332,12 @@ class Hub:
         log.info("resumed", checkpoint="newest" in saved, fed=fed)
 
     def _save(self) -> None:
-        arrays = self._kernels.saved()
+        arrays = self._kernels.saved() | self._following.saved() | self._census.saved()
         self._session.run(lambda connection: checkpoint.save(connection, arrays))
         expected = self._kernels.expected()
         self._session.run(lambda connection: outlook.write(connection, expected))
         recorded = {device.id for device in self._registry.devices.values() if device.recorded}
         self._session.run(lambda connection: self._clocks.write(connection, recorded))
-
-    def _beat(self) -> None:
-        now, received = time.monotonic(), self._counts["received"]
-        before_s, before = self._beaten
-        self._beaten = now, received
-        status = {
-            **self._counts,
-            "readings_per_s": round((received - before) / max(now - before_s, 1e-3), 1),
-            "newest_at": from_us(self._newest_us).isoformat() if self._newest_us else None,
-            "queue": self._inbox.waiting,
-            "held": int(self._quotas.held.sum()),
-            "connected": self._inbox.connected,
-            "series": len(self._registry.series),
-            "waits": self._writer.waits,
-        }
-        self._session.run(
-            lambda connection: connection.execute(
-                "update hub_run set beat_at = now(), status = %s where id = %s", (Jsonb(status), self._run_id)
-            )
-        )
 
     def _channels(self, stack: ExitStack) -> dict[str, Any]:
         channels: dict[str, Any] = {"log": say, "topic": AlarmTopics(self._inbox.publish)}

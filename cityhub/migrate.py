@@ -18,8 +18,13 @@ PARTS = ("geo", "ingest", "alerts", "governance", "api")
 LOCK = 0x63697479  # "city"
 
 # Where the extension is, these tables become hypertables; on plain PostgreSQL they stay as they are.
-HYPERTABLES = {"reading": "time", "message": "arrived_at"}
-CHUNK = "7 days"
+HYPERTABLES = {
+    "reading": ("time", "7 days"),
+    "message": ("arrived_at", "7 days"),
+    "fix": ("time", "1 day"),
+    "crossing": ("time", "1 day"),
+}
+"""By table: its time, and how much of it is one chunk. Positions are kept for days, not years."""
 
 
 def migrate(database_url: str, progress: Callable[[str], None] = lambda _: None) -> int:
@@ -73,9 +78,9 @@ def pending(connection: psycopg.Connection) -> list[str]:
 def _make_hypertables(connection: psycopg.Connection, text: str) -> None:
     if not connection.execute("select 1 from pg_extension where extname = 'timescaledb'").fetchone():
         return
-    for table, column in HYPERTABLES.items():
+    for table, (column, chunk) in HYPERTABLES.items():
         if f"create table {table} (" in text:
             connection.execute(
                 "select create_hypertable(%s, by_range(%s, %s::interval), create_default_indexes => false)",
-                (table, column, CHUNK),
+                (table, column, chunk),
             )

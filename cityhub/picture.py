@@ -16,6 +16,8 @@ from alerts.rule import LEVEL_NAMES
 # Level as colour, shape and digit, I the worst: the same marks as on the console.
 MARKS = {4: ("red", "⯃ I"), 3: ("dark_orange", "▲ II"), 2: ("yellow", "◆ III"), 1: ("dodger_blue1", "● IV")}
 
+FORESEEN_MIN = 30.0
+
 
 @dataclass(slots=True)
 class Reading:
@@ -28,6 +30,9 @@ class Reading:
     balance: int
     standing: list[tuple[Any, ...]]
     raised: int
+    crowds: list[
+        tuple[Any, ...]
+    ]  # (name, persons, persons/m2, % of capacity, minutes to it), the fullest first
 
 
 @dataclass(slots=True)
@@ -63,9 +68,19 @@ class Picture:
             raised = connection.execute(
                 "select count(*) from alarm_transition where kind = 'raised'"
             ).fetchone()
+            crowds = connection.execute(
+                """select zone.name, sum(value) filter (where metric = 'persons') as persons,
+                          sum(value) filter (where metric = 'density'), sum(value) filter (where metric = 'full') as share,
+                          sum(value) filter (where metric = 'minutes-to-full')
+                   from device join zone on zone.id = device.zone_id join series on series.device_id = device.id
+                        join latest on series_id = series.id
+                   where device.profile = 'zone' and value <> 'NaN' and time > now() - interval '1 minute'
+                   group by zone.id having count(*) filter (where metric = 'persons') > 0
+                   order by share desc nulls last, persons desc limit 3"""
+            ).fetchall()
         found = Reading(
             time.monotonic(), beat[0] if beat else {}, bool(beat and beat[1]), stored, received - settled, standing,
-            raised[0] if raised else 0,
+            raised[0] if raised else 0, crowds,
         )  # fmt: skip
         if self.first_stored_s is None and found.status.get("stored"):
             self.first_stored_s = time.monotonic() - self.begun
@@ -110,14 +125,31 @@ class Picture:
         lines: list[Any] = [Text.from_markup(line) for line in header]
         if not found.alive:
             lines.append(Text("the hub is silent", style="bold red"))
-        return Group(*lines, "", numbers, "", table)
+        crowds = [Text(_crowd(*each)) for each in found.crowds]
+        return Group(*lines, "", numbers, "", *crowds, *([""] if crowds else []), table)
 
     def line(self, found: Reading) -> str:
         """The same in one line, where there is no terminal."""
         worst = (
             f", worst {LEVEL_NAMES[found.standing[0][0]]} {found.standing[0][2]}" if found.standing else ""
         )
+        fullest = f"{_crowd(*found.crowds[0])}; " if found.crowds else ""
         return (
-            f"{self.rate('received'):,.0f} readings/s, {found.stored:,} stored, {found.status.get('flagged', 0)} flagged, "
+            f"{fullest}{self.rate('received'):,.0f} readings/s, {found.stored:,} stored, {found.status.get('flagged', 0)} flagged, "
             f"{len(found.standing)} alarms stand{worst}, ledger {'balanced' if found.balance == 0 else f'off by {found.balance}'}"
         )
+
+
+def _crowd(
+    name: str, persons: float, density: float | None, full: float | None, minutes: float | None
+) -> str:
+    """How many are in a square, and where that leads."""
+    said = [f"{name}: {persons:,.0f} people"]
+    if density is not None:
+        said.append(f"{density:.1f}/m²")
+    if full is not None:
+        said.append(f"{full:.0f} % of capacity")
+    # 30 is said where nothing is foreseen.
+    if minutes is not None and minutes < FORESEEN_MIN:
+        said.append(f"full in {minutes:.0f} min" if minutes >= 1 else "full within a minute")
+    return ", ".join(said)

@@ -32,9 +32,12 @@ ARRAYS = {
 
 
 _NUMBER = rb"(?:[\x00-\x17]|\x18.|\x19..|\x1a.{4}|\x1b.{8})"
-# The head of a message as `seal` makes it, up to the number of its batch; then the base.
+# The head of a message as it is sealed here and in edge.positions, up to the number of its batch; then the base.
 SEALED = re.compile(
-    rb"(\xa8av\x01dboot(?:[\x61-\x77]|\x78.)[0-9A-Za-z]{1,64}?cseq" + _NUMBER + rb")dbase" + _NUMBER,
+    rb"([\xa5\xa8-\xaa]av\x01dboot(?:[\x61-\x77]|\x78.)[0-9A-Za-z]{1,64}?cseq"
+    + _NUMBER
+    + rb")dbase"
+    + _NUMBER,
     re.DOTALL,
 )
 
@@ -110,15 +113,16 @@ def unpack(document: object) -> Batch:
         raise Malformed(f"not a columnar batch: {', '.join(missing)} missing")
     if document["v"] != VERSION:
         raise Malformed(f"columnar batch of version {shown(document['v'])}; this hub reads version {VERSION}")
-    envelope = _envelope(document)
+    found = envelope(document)
     try:
-        return Batch(envelope, _readings(document))
+        return Batch(found, _readings(document))
     except Malformed as error:
-        error.envelope = envelope
+        error.envelope = found
         raise
 
 
-def _envelope(document: dict[Any, Any]) -> Envelope:
+def envelope(document: dict[Any, Any]) -> Envelope:
+    """A batch's place in its agent's journal; raises Malformed."""
     boot, seq, base = (document[key] for key in ("boot", "seq", "base"))
     if not (isinstance(boot, str) and 0 < len(boot) <= 64 and boot.isalnum()):  # noqa: PLR2004 -- as docs/wire.md says
         raise Malformed("boot must be 1 to 64 letters and digits")

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
 MAX_M = 100_000.0
-# Sides of a quarter of a circle: its polygon lies outside the arc by 0.3 %.
+# Sides of a quarter of a circle: its polygon lies outside the arc by 0.3 %, and straight sides as far out.
 QUARTER = 10
-_OUTSIDE = 1 / np.cos(np.pi / (4 * QUARTER))
+OUTSIDE = 1 / np.cos(np.pi / (4 * QUARTER))
 
 
 class DrawError(ValueError):
@@ -53,12 +53,12 @@ def buffer(geometry: BaseGeometry, metres: float) -> Polygon | MultiPolygon:
     # Degrees of longitude are shortest at the poleward end, degrees of latitude at the other: the equator, if within.
     equatorward = 0.0 if ends[0] < 0 < ends[1] else np.abs(ends).min()
     fewest = np.array((metres_per_degree(ends)[0].min(), metres_per_degree(equatorward)[1]))
-    aside_lon = metres * _OUTSIDE / fewest[0]
+    aside_lon = metres * OUTSIDE / fewest[0]
     if west - aside_lon < -180 or east + aside_lon > 180:  # noqa: PLR2004 - degrees
         raise DrawError("it reaches over the antimeridian", "Give each side of it alone.")
     origin = np.array((west, south))
     plane = shapely.transform(geometry, lambda place: (place - origin) * fewest)
-    drawn = shapely.buffer(plane, metres * _OUTSIDE, quad_segs=QUARTER)
+    drawn = shapely.buffer(plane, metres * OUTSIDE, quad_segs=QUARTER)
     found = shapely.transform(drawn, lambda place: place / fewest + origin)
     if not isinstance(found, Polygon | MultiPolygon):
         raise DrawError("there is nothing to draw around", "Give a place, a line or an area in degrees.")

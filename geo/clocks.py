@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
 _FROM_US = 1e-6
 
@@ -36,7 +36,7 @@ def clocks(
     time_us: NDArray[np.int64],
     arrived_us: NDArray[np.int64],
     cameras: int,
-    tolerance_s: float,
+    tolerance_s: ArrayLike,
 ) -> Clocks:
     """Offset of each camera's clock, from a window of its messages.
 
@@ -46,7 +46,7 @@ def clocks(
         arrived_us: int64 (k,), when the hub had it, by the hub's clock. What was held back and sent again after a
             break of the line is no evidence while the line carries others.
         cameras: how many there are.
-        tolerance_s: how far off is still together; a few times the interval of the counts.
+        tolerance_s: how far off is still together, one number or (c,); a few times the interval of the counts.
 
     Raises:
         ValueError: the columns differ in length, or a camera is none of them.
@@ -59,4 +59,4 @@ def clocks(
     least = np.full(cameras, np.inf)
     np.minimum.at(least, camera, (np.asarray(arrived_us) - np.asarray(time_us)) * _FROM_US)
     behind_s = np.where(np.isfinite(least), least, np.nan)
-    return Clocks(behind_s, np.abs(behind_s) > tolerance_s)
+    return Clocks(behind_s, np.abs(behind_s) > np.asarray(tolerance_s))

@@ -52,6 +52,31 @@ class Occupancy:
         self._common = np.zeros(zones)
         self._drift_variance = np.full(zones, DRIFT**2)
 
+    def state(self) -> NDArray[np.float64]:
+        """All that is remembered, (z, 6); for `restore`."""
+        columns = (
+            self.persons,
+            self.shortfall,
+            self._drift,
+            self._variance,
+            self._common,
+            self._drift_variance,
+        )
+        return np.column_stack(columns)
+
+    def restore(self, zone: NDArray[np.int64], state: NDArray[np.float64]) -> None:
+        """Let zones (k,) go on from the rows (k, 6) that `state` gave of them."""
+        columns = (
+            self.persons,
+            self.shortfall,
+            self._drift,
+            self._variance,
+            self._common,
+            self._drift_variance,
+        )
+        for column, kept in zip(columns, np.asarray(state, np.float64).T, strict=True):
+            column[zone] = kept
+
     @property
     def known(self) -> NDArray[np.bool_]:
         """Zones (z,) that have been counted: before its first count nobody knows who was there already."""

@@ -20,7 +20,7 @@ from geo.locate import Locator
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
     from shapely import MultiPolygon, Polygon
 
     Column = NDArray[np.float64]
@@ -82,13 +82,23 @@ class Views:
         self.outside: list[int] = sorted(set(range(self._cameras)) - set(camera[zoned].tolist()))
         """Cameras whose view lies in no zone: their counts go into none."""
 
+    def looking(self) -> list[list[int]]:
+        """By zone: the cameras that see some of it, in their order."""
+        order = np.argsort(self._face, kind="stable")
+        first = np.searchsorted(self._face[order], self._zone_face, side="left")
+        last = np.searchsorted(self._face[order], self._zone_face, side="right")
+        found: list[set[int]] = [set() for _ in self._zone_m2]
+        for zone, begin, end in zip(self._zone.tolist(), first.tolist(), last.tolist(), strict=True):
+            found[zone].update(self._camera[order[begin:end]].tolist())
+        return [sorted(cameras) for cameras in found]
+
     def persons(
         self,
         camera: NDArray[np.int64],
         time_us: NDArray[np.int64],
         counts: Column,
         at_us: int,
-        half_life_s: float,
+        half_life_s: ArrayLike,
     ) -> Seen:
         """Persons in the zones at one moment, from the counts of the last `HALF_LIVES` half-lives.
 
@@ -97,7 +107,8 @@ class Views:
             time_us: int64 (k,), when it was counted, by a clock that is right (see `geo.clocks`).
             counts: float64 (k,), persons in the whole view.
             at_us: the moment; counts after it are left out.
-            half_life_s: above 0; several times the interval of the counts smooths them.
+            half_life_s: above 0, one number or (c,), of each camera; several times the interval of its counts
+                smooths them.
 
         Raises:
             ValueError: the columns differ in length, or the half-life is not above zero.
@@ -105,21 +116,24 @@ class Views:
         camera, time_us, counts = np.asarray(camera), np.asarray(time_us), np.asarray(counts, np.float64)
         if camera.ndim != 1 or not camera.shape == time_us.shape == counts.shape:
             raise ValueError("camera, time_us and counts must be columns of one length")
-        if not half_life_s > 0:
-            raise ValueError(f"a half-life of {half_life_s} s is not above 0")
-        age_s = (at_us - time_us) * _FROM_US
+        half_life = np.broadcast_to(np.asarray(half_life_s, np.float64), self._cameras)
+        if not (np.asarray(half_life_s) > 0).all():
+            raise ValueError(f"a half-life of {np.min(half_life_s)} s is not above 0")
         unused = ~(np.isfinite(counts) & (counts >= 0) & (camera >= 0) & (camera < self._cameras))
-        stale = ~unused & ((age_s < 0) | (age_s > HALF_LIVES * half_life_s))
+        age_s = (at_us - time_us) * _FROM_US
+        own = np.ones(len(camera))
+        own[~unused] = half_life[camera[~unused]]
+        stale = ~unused & ((age_s < 0) | (age_s > HALF_LIVES * own))
         used = ~unused & ~stale
         camera, age_s = camera[used], age_s[used]
-        weight = np.asarray(0.5 ** (age_s / half_life_s), np.float64)
+        weight = np.asarray(0.5 ** (age_s / own[used]), np.float64)
         whole = _sums(camera, weight, self._cameras)
         total = _sums(camera, weight * counts[used], self._cameras)
         mean = np.divide(total, whole, out=np.zeros(self._cameras), where=whole > 0)
         # A camera that counts more often is no better witness: it weighs what its newest count weighs.
         newest = np.full(self._cameras, np.inf)
         np.minimum.at(newest, camera, age_s)
-        face = self._reconciled(mean, 0.5 ** (newest / half_life_s))
+        face = self._reconciled(mean, 0.5 ** (newest / half_life))
         return self._zoned(face, newest, unused, stale)
 
     def _reconciled(self, counts: Column, weight: Column) -> Column:

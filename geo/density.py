@@ -151,6 +151,40 @@ def measure(
     )
 
 
+def densest(x: Column, y: Column, ground: NDArray[np.object_], radius_m: float, least: int) -> float:
+    """The highest density around any person: those within a radius of them, over the ground that these have together.
+
+    One person's own cell says little of a crush: two who walk arm in arm have next to none. So fewer than `least`
+    persons are no crowd.
+
+    Args:
+        x: float64 (n,), metres east.
+        y: float64 (n,), metres north.
+        ground: the `cells` of these persons.
+        radius_m: above 0.
+        least: persons, themselves included.
+
+    Returns:
+        Persons/m2; NaN where nobody has so many around.
+    """
+    m2 = shapely.area(ground)
+    on = np.flatnonzero(m2 > 0)
+    if not len(on):
+        return np.nan
+    place = np.asarray(shapely.points(np.asarray(x)[on], np.asarray(y)[on]))
+    # Who stands on one spot shares one cell.
+    _, spot, shared = np.unique(
+        np.round(shapely.get_coordinates(place) / GRID_M), axis=0, return_inverse=True, return_counts=True
+    )
+    room_of = m2[on] / shared[spot.ravel()]
+    who, near = shapely.STRtree(place).query(place, predicate="dwithin", distance=radius_m)
+    persons = np.bincount(who, minlength=len(on))
+    room = np.zeros(len(on))
+    np.add.at(room, who, room_of[near])
+    crowded = persons >= least
+    return float((persons[crowded] / room[crowded]).max()) if crowded.any() else np.nan
+
+
 def _mean(speed: Column, weight: Column) -> float:
     known = np.isfinite(speed) & (weight > 0)
     return float(np.average(speed[known], weights=weight[known])) if known.any() else np.nan

@@ -129,3 +129,28 @@ def per_m_s(persons: ArrayLike, width_m: ArrayLike, seconds: ArrayLike) -> Colum
     flow = np.full(known.shape, np.nan)
     np.divide(counts, width * took, out=flow, where=known)
     return flow
+
+
+def within(
+    time_s: ArrayLike, counts: ArrayLike, interval_s: ArrayLike, end_s: ArrayLike, window_s: float
+) -> Column:
+    """What of each count of an interval fell into a window, taken as spread evenly over its interval.
+
+    So a window holds as much of a counter that speaks once a minute as of one that speaks every second, however their
+    stamps lie to the window.
+
+    Args:
+        time_s: (n,), the end of the interval that was counted.
+        counts: (n,) persons; below zero or not finite is no count.
+        interval_s: (n,) or one number, above 0.
+        end_s: (n,) or one number: the end of the window.
+        window_s: its length.
+
+    Returns:
+        float64 (n,), persons; 0 for what is no count.
+    """
+    columns = (np.asarray(each, np.float64) for each in (time_s, counts, interval_s, end_s))
+    at, persons, interval, end = np.broadcast_arrays(*columns)
+    shared = np.minimum(at, end) - np.maximum(at - interval, end - window_s)
+    known = np.isfinite(persons) & (persons >= 0) & (shared > 0)
+    return np.asarray(np.where(known, persons * shared / interval, 0.0), np.float64)

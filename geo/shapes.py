@@ -1,34 +1,37 @@
-"""GeoJSON geometry to polygons: every position looked at, nothing believed."""
+"""GeoJSON geometry to polygons and lines: every position looked at, nothing believed."""
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import shapely
-from shapely import MultiPolygon, Polygon
+from shapely import LineString, MultiLineString, MultiPolygon, Polygon
 
 from geo.area import area_m2
 from geo.circle import circle
+from geo.refusal import Place, ShapeError, place_of, written
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from shapely.geometry.base import BaseGeometry
+
+__all__ = ["ShapeError", "course", "polygon"]
 
 # Seven decimals of a degree are 1 cm: what is smaller than this is rounding, not a place.
 MIN_AREA_M2 = 0.01
+# So many square degrees are more than that anywhere below 89.5 degrees: no need to look closer.
+SURELY_DEG2 = 1e-10
 
 # Natural Earth has 180.00000000000014: an export's last digit, a tenth of a millimetre at most, is no mistake.
 ROUNDING_DEG = 1e-9
 
 
-class ShapeError(ValueError):
-    """A geometry that is no zone; the text is a sentence, `hint` says what to do about it."""
-
-    def __init__(self, sentence: str, hint: str) -> None:
-        super().__init__(sentence)
-        self.hint = hint
+# What GEOS says of an invalid geometry: "Self-intersection[120.6 31.3]".
+_REASON = re.compile(r"(.*)\[(\S+) (\S+)\]")
 
 
 def polygon(geometry: object, radius_m: object = None) -> tuple[Polygon | MultiPolygon, str | None]:
@@ -53,28 +56,80 @@ def polygon(geometry: object, radius_m: object = None) -> tuple[Polygon | MultiP
     if kind not in ("Polygon", "MultiPolygon"):
         raise ShapeError(
             f"its geometry is a {_named(kind)}, not an area",
-            "Zones are Polygon, MultiPolygon, or Point with properties.radius_m.",
+            "Zones are Polygon, MultiPolygon, Point with properties.radius_m, or LineString with properties.width_m.",
         )
     parts = [coordinates] if kind == "Polygon" else coordinates
     if not isinstance(parts, list) or not parts or not all(isinstance(part, list) and part for part in parts):
         raise ShapeError("its geometry is empty", "Draw at least one closed ring of four positions.")
-    drawn = [Polygon(rings[0], rings[1:]) for rings in ([_ring(ring) for ring in part] for part in parts)]
-    return _valid(drawn[0] if kind == "Polygon" else MultiPolygon(drawn))
+    drawn, repeated = [], 0
+    for at, part in enumerate(parts):
+        rings = []
+        for nth, ring in enumerate(part):
+            corners, left_out = _ring(ring, _which(at if len(parts) > 1 else None, nth))
+            rings.append(corners)
+            repeated += left_out
+        drawn.append(Polygon(rings[0], rings[1:]))
+    sound, wrong = _valid(drawn[0] if kind == "Polygon" else MultiPolygon(drawn))
+    clauses = [] if wrong is None else [wrong]
+    if repeated:
+        clauses.append(f"{repeated} position{'s' if repeated > 1 else ''} twice in a row")
+    return sound, "; ".join(clauses) or None
+
+
+def course(geometry: dict[str, Any]) -> LineString | MultiLineString:
+    """Read a GeoJSON LineString or MultiLineString: in degrees, longitude first, each part with a length.
+
+    Raises:
+        ShapeError: anything else.
+    """
+    several, coordinates = geometry.get("type") == "MultiLineString", geometry.get("coordinates")
+    parts = coordinates if several else [coordinates]
+    if not isinstance(parts, list) or not parts or not all(isinstance(part, list) and part for part in parts):
+        raise ShapeError("its geometry is empty", "Draw a line of at least two positions.")
+    lines = []
+    for at, part in enumerate(parts):
+        which = _which(at if several else None, 0)
+        places = _positions(part, which)
+        kept = places[np.concatenate(([True], (np.diff(places, axis=0) != 0).any(axis=1)))]
+        if len(kept) < 2:  # noqa: PLR2004 - a line has two ends
+            raise ShapeError(
+                f"its line has no length{which}", "Draw at least two positions.", _place(kept[0])
+            )
+        _refuse_jump(kept, "line", which)
+        lines.append(LineString(kept))
+    return MultiLineString(lines) if several else lines[0]
 
 
 def _valid(drawn: Polygon | MultiPolygon) -> tuple[Polygon | MultiPolygon, str | None]:
     """Repair what crosses itself, keeping areas only."""
-    wrong = None if drawn.is_valid else shapely.is_valid_reason(drawn)
+    first = place_of(drawn)
+    wrong, at = (None, first) if drawn.is_valid else _reason(drawn, first)
     sound = drawn if wrong is None else _repaired(drawn)
     if sound is None:
         raise ShapeError(
-            f"its outline encloses no area, or none that can be repaired ({wrong})", "Draw its outline again."
+            f"its outline encloses no area, or none that can be repaired ({wrong})",
+            "Draw its outline again.",
+            at,
         )
-    if area_m2(sound) < MIN_AREA_M2:
+    if sound.area < SURELY_DEG2 and area_m2(sound) < MIN_AREA_M2:
         raise ShapeError(
-            "its outline encloses no area", "Draw its outline again, with at least three corners."
+            "its outline encloses no area", "Draw its outline again, with at least three corners.", at
         )
-    return sound, wrong
+    return sound, None if wrong is None else f"{wrong} at {written(at)}"
+
+
+def _reason(drawn: Polygon | MultiPolygon, otherwise: Place) -> tuple[str, Place]:
+    """What GEOS finds wrong, and where."""
+    told = shapely.is_valid_reason(drawn)
+    found = _REASON.fullmatch(told)
+    if found is None:
+        return told, otherwise
+    return found[1], (float(found[2]), float(found[3]))
+
+
+def repaired(drawn: Polygon | MultiPolygon) -> Polygon | MultiPolygon | None:
+    """The areas of what crosses itself, as a valid geometry; None where it has none."""
+    return drawn if drawn.is_valid else _repaired(drawn)
 
 
 def _repaired(drawn: Polygon | MultiPolygon) -> Polygon | MultiPolygon | None:
@@ -108,47 +163,95 @@ def _disc(position: object, radius_m: object) -> Polygon:
         raise ShapeError(str(error), "Give a smaller radius_m, in metres, or draw the area.") from error
 
 
-def _ring(ring: object) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-    """A closed ring as float64 (n, 2)."""
+def _ring(ring: object, which: str) -> tuple[NDArray[np.float64], int]:
+    """A closed ring as float64 (n, 2), and how many of its positions repeated the one before."""
     if not isinstance(ring, list) or not ring:
-        raise ShapeError("it has an empty ring", "Leave the ring out, or draw it.")
-    corners = _positions(ring)
+        raise ShapeError(f"it has an empty ring{which}", "Leave the ring out, or draw it.")
+    corners = _positions(ring, which)
     if (corners[0] != corners[-1]).any():
-        raise ShapeError("its ring is open", "Repeat the first position of each ring at its end.")
+        raise ShapeError(
+            f"its ring is open{which}",
+            "Repeat the first position of each ring at its end.",
+            _place(corners[0]),
+        )
     if len(corners) < 4:  # noqa: PLR2004 - RFC 7946, 3.1.6
         raise ShapeError(
-            f"its ring has {len(corners)} positions",
+            f"its ring has {len(corners)} positions{which}",
             "A closed ring has four or more, the last equal to the first.",
+            _place(corners[0]),
         )
-    jump = np.abs(np.diff(corners[:, 0])) > 180  # noqa: PLR2004 - degrees
-    if (jump & (np.abs(corners[1:, 1]) < 90)).any():  # noqa: PLR2004 - degrees; along a pole it is no crossing
+    _refuse_jump(corners, "ring", which)
+    kept = np.concatenate(([True], (np.diff(corners, axis=0) != 0).any(axis=1)))
+    repeated = int(len(kept) - kept.sum())
+    if len(kept) - repeated < 4:  # noqa: PLR2004 - as above
         raise ShapeError(
-            "its ring jumps over the antimeridian", "Cut it there into a MultiPolygon (RFC 7946, 3.1.9)."
+            f"its outline encloses no area{which}: {repeated} of its {len(corners)} positions repeat the one before",
+            "Draw its outline again, with at least three corners.",
+            _place(corners[0]),
         )
-    return corners
+    return corners[kept], repeated
 
 
-def _positions(positions: list[object]) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+def _refuse_jump(places: NDArray[np.float64], name: str, which: str) -> None:
+    jump = np.abs(np.diff(places[:, 0])) > 180  # noqa: PLR2004 - degrees
+    jump &= np.abs(places[1:, 1]) < 90  # noqa: PLR2004 - degrees; along a pole it is no crossing
+    if jump.any():
+        raise ShapeError(
+            f"its {name} jumps over the antimeridian{which}",
+            f"Cut it there into a {'MultiPolygon' if name == 'ring' else 'MultiLineString'} (RFC 7946, 3.1.9).",
+            _place(places[int(np.argmax(jump))]),
+        )
+
+
+def _positions(positions: list[object], which: str = "") -> NDArray[np.float64]:
     """Positions as float64 (n, 2), on the earth."""
     pairs: list[list[Any]] = []
-    for position in positions:
+    for at, position in enumerate(positions):
         if not isinstance(position, list) or len(position) < 2:  # noqa: PLR2004 - longitude, latitude
-            raise ShapeError(f"{_named(position)} is not a position", "Write [longitude, latitude].")
+            raise ShapeError(
+                f"{_named(position)} is not a position (number {at}{_more(which)})",
+                "Write [longitude, latitude].",
+            )
         pairs.append(position[:2])
     if not set(map(type, chain.from_iterable(pairs))) <= {int, float}:
-        odd = next(p for p in pairs if not {type(p[0]), type(p[1])} <= {int, float})
-        raise ShapeError(f"{_named(odd)} is not a position", "Write [longitude, latitude] as two numbers.")
+        at, odd = next((n, p) for n, p in enumerate(pairs) if not {type(p[0]), type(p[1])} <= {int, float})
+        raise ShapeError(
+            f"{_named(odd)} is not a position (number {at}{_more(which)})",
+            "Write [longitude, latitude] as two numbers.",
+        )
     try:
         corners = np.array(pairs, dtype=np.float64)
     except OverflowError as error:
         raise ShapeError("a coordinate is off the earth", "Write degrees, as in [120.6, 31.3].") from error
-    if not np.isfinite(corners).all():
-        raise ShapeError("a coordinate is not a finite number", "Remove the position, or write its degrees.")
+    finite = np.isfinite(corners).all(axis=1)
+    if not finite.all():
+        at = int(np.flatnonzero(~finite)[0])
+        raise ShapeError(
+            f"a coordinate is not a finite number: {_named(pairs[at])} (number {at}{_more(which)})",
+            "Remove the position, or write its degrees.",
+            _place(corners[at - 1]) if at else None,
+        )
     away = np.flatnonzero((np.abs(corners) > np.array((180, 90)) + ROUNDING_DEG).any(axis=1))
     if len(away):
         raise _off_the_earth(*corners[away[0]].tolist())
     np.clip(corners, (-180, -90), (180, 90), out=corners)
     return corners
+
+
+def _which(part: int | None, ring: int) -> str:
+    """Which ring of which part, as a sentence ends; nothing of the only one."""
+    said = [] if part is None else [f"part {part}"]
+    if ring:
+        said.append(f"hole {ring}")
+    return f" ({', '.join(said)})" if said else ""
+
+
+def _more(which: str) -> str:
+    return f" of {which.strip(' ()')}" if which else ""
+
+
+def _place(position: NDArray[np.float64]) -> Place:
+    return float(position[0]), float(position[1])
 
 
 def _off_the_earth(lon: float, lat: float) -> ShapeError:

@@ -50,10 +50,16 @@ class Standing:
         inside: NDArray[Any] = kept[kept["inside"] == 1]
         return np.sort(inside, order=("zone", "track"))
 
+    def expected(self) -> NDArray[Any]:
+        """PAIR (k,) of who ought to be inside what, by zone, then track."""
+        kept = self._kept()
+        asked: NDArray[Any] = kept[kept["expected"] == 1]
+        return np.sort(asked, order=("zone", "track"))
+
     def seen(self, track: ArrayLike) -> NDArray[np.int64]:
         """When each of these tracks was last believed, us; NEVER for one that was not yet."""
         times = np.append(self.tracks["time"], NEVER)
-        return np.asarray(times[np.minimum(np.asarray(track), len(self.tracks))])
+        return np.asarray(times[np.minimum(np.asarray(track, np.int64), len(self.tracks))])
 
     def forget(self, track: ArrayLike) -> None:
         """Let tracks go, with all that is remembered of them; nothing is told. Their slots may be used anew."""

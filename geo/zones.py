@@ -1,39 +1,43 @@
-"""Zones out of GeoJSON: what an operator imports, checked feature by feature."""
+"""Zones and lines out of GeoJSON: what an operator imports, checked feature by feature, every fault of it told."""
 
 from __future__ import annotations
 
-import json
-import math
 import re
-import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import shapely
 
-from geo.area import area_m2
+from geo.area import areas_m2
 from geo.axes import astray, polar
+from geo.corridor import corridor
 from geo.datum import Datum, to_wgs84
-from geo.shapes import ShapeError, polygon
+from geo.document import MAX_BYTES, features
+from geo.lines import COUNTING, LINE_KINDS, Line, read_line
+from geo.properties import IDENTIFIER, MAX_FLOOR, MAX_NAME, Properties
+from geo.refusal import Fault, ShapeError, ZoneError, named
+from geo.shapes import course, polygon, repaired
 
 if TYPE_CHECKING:
     from shapely import MultiPolygon, Polygon
 
-# A city's 2,000 districts at 100 vertices are 5 MB; decoding takes about eight times the size in memory.
-MAX_BYTES = 32 * 1024 * 1024
-MAX_NAME = 200
-DEFAULT_KIND = "area"
-IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
-MAX_CAPACITY = 2**31 - 1
+__all__ = ["IDENTIFIER", "MAX_BYTES", "Line", "Parsed", "Zone", "ZoneError", "parse"]
 
-# The members of the 2008 `crs` that mean what RFC 7946 fixes; CGCS2000 (4490) equals it within decimetres.
-_WGS84 = re.compile(r"(CRS84|\b4326|\b4490)$")
+DEFAULT_KIND, LAYER = "area", "zones"
+WATCHED = frozenset(("crowd", "restricted", "evacuation"))
+"""Kinds of zones that are devices: the hub says how many are inside, and rules watch it."""
+VIEW = "camera-view"
+MAX_WATCHED_KEY = 59
+"""Its device is called zone-KEY or line-KEY."""
+MAX_METRES, MAX_SECONDS = 10_000.0, 31 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """A named area with a kind, in WGS 84 degrees, longitude first."""
+    """A named area with a kind, in WGS 84 degrees, longitude first; `id` and `version` are the table's."""
 
     key: str
     name: str
@@ -41,216 +45,237 @@ class Zone:
     geometry: Polygon | MultiPolygon
     usable_m2: float | None = None  # the walkable part; density is counted on it where known
     capacity: int | None = None  # people
+    layer: str = LAYER
+    floor: str | None = None
+    valid_from: datetime | None = None  # outside these it is no fence; None: open
+    valid_to: datetime | None = None
+    department: str | None = None  # whose people are told; None: the hub's own
+    camera: str | None = None  # the device whose view on the ground it is
+    exit_m: float | None = None  # None, here and below: the default of geo.fence.Fence
+    enter_s: float | None = None
+    exit_s: float | None = None
+    dwell_s: float | None = None
+    expected: tuple[str, ...] = ()  # devices that ought to be inside
+    area_m2: float = 0.0  # of the whole
+    id: int = 0
+    version: int = 0
+
+    @property
+    def ground_m2(self) -> float:
+        """What density is counted on."""
+        return self.area_m2 if self.usable_m2 is None else self.usable_m2
+
+    def holds(self, moment: datetime) -> bool:
+        """Whether it is valid at a moment."""
+        begun = self.valid_from is None or self.valid_from <= moment
+        return begun and (self.valid_to is None or moment < self.valid_to)
 
 
 class Parsed(NamedTuple):
-    """The zones of a document in its order, and a sentence for each thing that was put right or assumed."""
+    """The zones and lines of a document in its order, and a sentence for each thing put right or assumed."""
 
     zones: list[Zone]
     notes: list[str]
+    lines: list[Line] = []  # noqa: RUF012 -- never changed
+    place: dict[str, int] = {}  # noqa: RUF012 -- of its feature, by key
 
 
-class ZoneError(ValueError):
-    """A document that cannot be imported; nothing of it is.
-
-    The text is one sentence that names the feature; `feature` is its key, or its index where it has none, or
-    None where the document itself is at fault; `hint` says what to do.
-    """
-
-    def __init__(self, sentence: str, hint: str, feature: int | str | None = None) -> None:
-        where = (
-            ""
-            if feature is None
-            else f"feature {feature}: "
-            if isinstance(feature, int)
-            else f"'{feature}': "
-        )
-        super().__init__(where + sentence)
-        self.feature = feature
-        self.hint = hint
-
-
-def parse(document: bytes | str, datum: Datum = "WGS84") -> Parsed:
+def parse(document: bytes | str, datum: Datum = "WGS84", layer: str = LAYER) -> Parsed:
     """Read an RFC 7946 FeatureCollection or Feature.
 
-    A feature is a Polygon, a MultiPolygon, or a Point with `properties.radius_m`; its key is `id` or
-    `properties.id`. The properties `name` (else the key), `kind` (else "area"), `usable_m2` and `capacity`
-    are read, others are ignored. Rings that cross themselves are repaired and noted.
+    A zone is a Polygon, a MultiPolygon, a Point with `radius_m`, or a LineString with `width_m`; a LineString of the kind
+    waterway or counting-line is a line. The key is `id` or `properties.id`; docs/zones.md lists the properties, others are
+    ignored. Rings that cross themselves are repaired and noted.
 
     Args:
         document: at most `MAX_BYTES` of JSON; bytes are UTF-8.
         datum: what its coordinates are in, as its source declares; nothing in a document tells GCJ-02 from WGS 84.
+        layer: of the features that name none.
 
     Raises:
-        ZoneError: it is not that, or one of its features is no zone.
+        ZoneError: it is not that, or some of its features are no zones; all of them are named.
     """
-    features = _features(_decoded(document))
-    zones: list[Zone] = []
-    notes: list[str] = []
-    seen: set[str] = set()
-    for index, feature in enumerate(features):
-        key = _key(feature, index)
-        if key in seen:
-            raise ZoneError("this key is used twice", "Give each feature an id of its own.", key)
-        seen.add(key)
-        zones.append(_zone(key, feature, notes))
-    _refuse_swapped(zones, notes)
-    return Parsed(zones if datum in ("WGS84", "CGCS2000") else [_moved(zone, datum) for zone in zones], notes)
-
-
-def _decoded(document: bytes | str) -> object:
-    if len(document) > MAX_BYTES:
-        raise ZoneError(
-            f"the document has {len(document):,} bytes, more than {MAX_BYTES:,}",
-            "Split it, or simplify its outlines to what a map shows.",
-        )
-    try:
-        text = document.decode("utf-8-sig") if isinstance(document, bytes) else document
-        return json.loads(text)
-    except UnicodeDecodeError as error:
-        raise ZoneError(f"the document is not UTF-8 at byte {error.start}", "Save it as UTF-8.") from error
-    except RecursionError as error:
-        raise ZoneError(
-            "the document is nested too deeply", "GeoJSON needs nine levels; export it again."
-        ) from error
-    except ValueError as error:
-        raise ZoneError(f"the document is not JSON: {error}", "Export it as GeoJSON again.") from error
-
-
-def _features(document: object) -> list[dict[str, Any]]:
-    if not isinstance(document, dict) or document.get("type") not in ("FeatureCollection", "Feature"):
-        kind = str(document.get("type"))[:40] if isinstance(document, dict) else type(document).__name__
-        raise ZoneError(
-            f"the document is a {kind}, not a FeatureCollection or Feature",
-            "Wrap each geometry in a Feature with an id.",
-        )
-    _refuse_other_datum(document.get("crs"))
-    features = [document] if document["type"] == "Feature" else document.get("features")
-    if not isinstance(features, list) or not features:
-        raise ZoneError("the document has no features", "Export at least one area.")
-    for index, feature in enumerate(features):
-        if not isinstance(feature, dict) or feature.get("type") != "Feature":
-            raise ZoneError("it is not a Feature", 'Each member of "features" has "type": "Feature".', index)
-    return features
-
-
-def _refuse_other_datum(crs: object) -> None:
-    """RFC 7946 has no `crs`, older files do: a zone in another system would lie somewhere else, silently."""
-    if crs is None:
-        return
-    properties = crs.get("properties") if isinstance(crs, dict) else None
-    name = properties.get("name") if isinstance(properties, dict) else None
-    if not isinstance(name, str) or not _WGS84.search(name):
-        raise ZoneError(
-            f"the document is in the coordinate system {str(name)[:60]}",
-            "Export the layer in WGS 84 (EPSG:4326).",
-        )
-
-
-def _refuse_swapped(zones: list[Zone], notes: list[str]) -> None:
-    """A latitude beyond 90 degrees was refused before; here are the swapped ones that are places on the earth, too."""
-    polygons = [zone.geometry for zone in zones]
-    for index in astray(polygons).tolist():
-        x, y = polygons[index].representative_point().coords[0]
-        raise ZoneError(
-            f"it lies far from all others, and among them with its axes swapped: [{x:.6g}, {y:.6g}]",
-            f"GeoJSON writes longitude first: [{y:.6g}, {x:.6g}].",
-            zones[index].key,
-        )
-    if polar(polygons):
-        notes.append(
+    read = _Reading(layer)
+    for index, feature in enumerate(features(document)):
+        read.take(index, feature)
+    zones = read.zones
+    if not read.faults:
+        read.faults += swapped(zones, index=read.index)
+    if read.faults:
+        raise ZoneError(read.faults)
+    if polar([zone.geometry for zone in zones]):
+        read.notes.append(
             "all of it lies around a pole: if no city of yours does, its axes are swapped (longitude first)."
         )
+    if datum not in ("WGS84", "CGCS2000"):
+        zones, read.lines = _moved(zones, datum), [_moved_line(line, datum) for line in read.lines]
+    areas = areas_m2([zone.geometry for zone in zones]).tolist()
+    zones = [replace(zone, area_m2=area) for zone, area in zip(zones, areas, strict=True)]
+    read.notes += [
+        f"'{zone.key}': usable_m2 is {zone.usable_m2:g}, more than its {zone.area_m2:.0f} m2."
+        for zone in zones
+        if zone.usable_m2 is not None and zone.usable_m2 > 1.01 * zone.area_m2
+    ]
+    return Parsed(zones, read.notes, read.lines, read.index)
 
 
-def _moved(zone: Zone, datum: Datum) -> Zone:
-    """The same zone in WGS 84, corner by corner."""
-    moved = shapely.transform(
-        zone.geometry, lambda position: np.column_stack(to_wgs84(datum, position[:, 0], position[:, 1]))
-    )
-    return replace(zone, geometry=moved)
+class _Reading:
+    """What a document's features have given so far."""
 
+    def __init__(self, layer: str) -> None:
+        self.zones: list[Zone] = []
+        self.lines: list[Line] = []
+        self.notes: list[str] = []
+        self.faults: list[Fault] = []
+        self.index: dict[str, int] = {}
+        self._layer = layer
 
-def _key(feature: dict[str, Any], index: int) -> str:
-    key = feature.get("id")
-    if key is None:
-        key = _properties(feature).get("id")
-    if key is None:
-        raise ZoneError("it has no id", 'Add "id": "a-short-name" to the feature or its properties.', index)
-    if isinstance(key, int) and not isinstance(key, bool):
-        key = str(key)
-    if not isinstance(key, str) or not IDENTIFIER.fullmatch(key):
-        plain = re.sub(r"[^a-z0-9]+", "-", str(key)[:64].lower()).strip("-")
-        raise ZoneError(
-            f"its id {str(key)[:70]!r} is not an identifier",
-            "Use small letters, digits and hyphens, 64 at most" + (f": {plain!r}." if plain else "."),
-            index,
-        )
-    return key
+    def take(self, index: int, feature: object) -> None:
+        """One feature: a zone, a line, or faults."""
+        if not isinstance(feature, dict) or feature.get("type") != "Feature":
+            self.faults.append(
+                Fault("it is not a Feature", 'Each member of "features" has "type": "Feature".', index)
+            )
+            return
+        given = Properties(feature)
+        key = self._key(feature, given, index)
+        if key is None:
+            return
+        if key in self.index:
+            self.faults.append(
+                Fault(f"this key is used twice, first by feature {self.index[key]}",
+                      "Give each feature an id of its own.", index, key)
+            )  # fmt: skip
+            return
+        self.index[key] = index
+        try:
+            clauses = self._read(key, feature.get("geometry"), given)
+        except ShapeError as error:
+            self.faults.append(Fault(str(error), error.hint, index, key, error.place))
+            clauses = []
+        self.faults += [Fault(sentence, hint, index, key) for sentence, hint in given.wrong]
+        self.notes += [f"{named(index, key)}{clause}." for clause in clauses]
 
-
-def _zone(key: str, feature: dict[str, Any], notes: list[str]) -> Zone:
-    properties = _properties(feature)
-    try:
-        geometry, wrong = polygon(feature.get("geometry"), properties.get("radius_m"))
-    except ShapeError as error:
-        raise ZoneError(str(error), error.hint, key) from error
-    if wrong:
-        notes.append(f"'{key}': its outline was repaired ({wrong}); look at it on the map.")
-    kind = properties.get("kind")
-    if kind is None:
-        kind = DEFAULT_KIND
-        notes.append(f"'{key}': it has no kind; taken as {DEFAULT_KIND!r}.")
-    elif not isinstance(kind, str) or not IDENTIFIER.fullmatch(kind):
-        raise ZoneError(
-            f"its kind {str(kind)[:70]!r} is not an identifier", "Write one as in 'district'.", key
-        )
-    usable_m2 = _amount(properties, "usable_m2", key)
-    area = area_m2(geometry)
-    if usable_m2 is not None and usable_m2 > 1.01 * area:
-        notes.append(f"'{key}': usable_m2 is {usable_m2:g}, more than its {area:.0f} m2.")
-    capacity = _amount(properties, "capacity", key)
-    if capacity is not None and (capacity != int(capacity) or capacity > MAX_CAPACITY):
-        raise ZoneError(f"its capacity is {capacity:g}, not a number of people", "Write a whole number.", key)
-    return Zone(
-        key, _name(properties, key), kind, geometry, usable_m2, None if capacity is None else int(capacity)
-    )
-
-
-def _name(properties: dict[str, Any], key: str) -> str:
-    name = properties.get("name")
-    if name is None:
-        return key
-    # Control characters and lone surrogates are legal JSON, and refused by the database.
-    fit = isinstance(name, str) and not any(unicodedata.category(sign) in ("Cc", "Cs") for sign in name)
-    if not fit or not 0 < len(name.strip()) <= MAX_NAME:
-        raise ZoneError(
-            "its name is not a line of text", f"Write 1 to {MAX_NAME} characters, or leave it out.", key
-        )
-    return str(name.strip())
-
-
-def _amount(properties: dict[str, Any], member: str, key: str) -> float | None:
-    """A number above zero, or None where it is not given."""
-    value = properties.get(member)
-    if value is None:
+    def _key(self, feature: dict[str, Any], given: Properties, index: int) -> str | None:
+        key = feature.get("id")
+        if key is None:
+            key = given.raw("id")
+        if isinstance(key, int) and not isinstance(key, bool):
+            key = str(key)
+        if isinstance(key, str) and IDENTIFIER.fullmatch(key):
+            return key
+        if key is None:
+            fault = Fault("it has no id", 'Add "id": "a-short-name" to the feature or its properties.', index)
+        else:
+            plain = re.sub(r"[^a-z0-9]+", "-", str(key)[:64].lower()).strip("-")
+            fault = Fault(
+                f"its id {str(key)[:70]!r} is not an identifier",
+                "Use small letters, digits and hyphens, 64 at most" + (f": {plain!r}." if plain else "."),
+                index,
+            )
+        self.faults.append(fault)
         return None
-    try:
-        fit = (
-            not isinstance(value, bool)
-            and isinstance(value, int | float)
-            and math.isfinite(value)
-            and value > 0
-        )
-    except OverflowError:
-        fit = False
-    if not fit:
-        raise ZoneError(
-            f"its {member} is {str(value)[:40]}, not a number above 0", "Correct it, or leave it out.", key
-        )
-    return float(value)
+
+    def _read(self, key: str, geometry: Any, given: Properties) -> list[str]:
+        kind = given.identifier("kind", "district")
+        layer = given.identifier("layer", "districts") or self._layer
+        if (kind in WATCHED or kind == COUNTING) and len(key) > MAX_WATCHED_KEY:
+            given.wrong.append(
+                (f"its key has {len(key)} characters", f"A {kind} has {MAX_WATCHED_KEY} at most: shorten it.")
+            )
+        if kind in LINE_KINDS:
+            line, clauses = read_line(key, kind, geometry, given, layer)
+            self.lines.append(line)
+            return clauses
+        zone, clauses = _zone(key, kind or DEFAULT_KIND, geometry, given, layer)
+        if given.raw("kind") is None:
+            clauses.append(f"it has no kind; taken as {DEFAULT_KIND!r}")
+        self.zones.append(zone)
+        return clauses
 
 
-def _properties(feature: dict[str, Any]) -> dict[str, Any]:
-    properties = feature.get("properties")
-    return properties if isinstance(properties, dict) else {}
+def _zone(key: str, kind: str, geometry: Any, given: Properties, layer: str) -> tuple[Zone, list[str]]:
+    """A feature that is an area, and clauses of what was put right; raises ShapeError."""
+    begins, ends = given.span()
+    said = (
+        given.amount("usable_m2"),
+        given.persons("capacity"),
+        layer,
+        given.line("floor", MAX_FLOOR),
+        begins,
+        ends,
+        given.identifier("department", "police"),
+        given.identifier("camera", "camera-1"),
+        given.amount("exit_m", MAX_METRES, zero=True),
+        given.amount("enter_s", MAX_SECONDS, zero=True),
+        given.amount("exit_s", MAX_SECONDS, zero=True),
+        given.amount("dwell_s", MAX_SECONDS),
+        given.identifiers("expected", "truck-7"),
+    )
+    name = given.line("name", MAX_NAME) or key
+    clauses = []
+    if kind == VIEW and given.raw("camera") is None:
+        clauses.append("it is a camera's view and names no camera: no count goes into it")
+    # Drawn last: what is wrong with the properties is told all the same.
+    drawn, wrong = _drawn(geometry, given)
+    if wrong:
+        clauses.append(f"its outline was repaired ({wrong}); look at it on the map")
+    return Zone(key, name, kind, drawn, *said), clauses
+
+
+def _drawn(geometry: Any, given: Properties) -> tuple[Polygon | MultiPolygon, str | None]:
+    if isinstance(geometry, dict) and geometry.get("type") in ("LineString", "MultiLineString"):
+        line = course(geometry)
+        if given.raw("width_m") is None:
+            raise ShapeError(
+                f"its geometry is a {geometry['type']} without a width_m, and its kind is none of a line",
+                f"Add properties.width_m, in metres, or the kind {' or '.join(sorted(LINE_KINDS))}.",
+            )
+        width = given.amount("width_m")
+        return (corridor(line, width), None) if width is not None else (shapely.Polygon(), None)
+    return polygon(geometry, given.raw("radius_m"))
+
+
+def swapped(
+    zones: Sequence[Zone], among: Sequence[Polygon | MultiPolygon] = (), index: dict[str, int] | None = None
+) -> list[Fault]:
+    """Zones far from all others, `among` included, that would lie among them with their axes swapped.
+
+    A latitude beyond 90 degrees is refused before; here are the swapped ones that are places on the earth, too.
+    """
+    places = {} if index is None else index
+    polygons = [zone.geometry for zone in zones]
+    found = astray([*polygons, *among])
+    faults = []
+    for at in found[found < len(zones)].tolist():
+        x, y = polygons[at].representative_point().coords[0]
+        key = zones[at].key
+        faults.append(
+            Fault(
+                "it lies far from all others, and among them with its axes swapped",
+                f"GeoJSON writes longitude first: [{y:.6g}, {x:.6g}].",
+                places.get(key),
+                key,
+                (x, y),
+            )
+        )
+    return faults
+
+
+def _moved(zones: list[Zone], datum: Datum) -> list[Zone]:
+    """The same zones in WGS 84, corner by corner; what the move has made cross itself is repaired."""
+    moved = shapely.transform(
+        np.array([zone.geometry for zone in zones], object),
+        lambda position: np.column_stack(to_wgs84(datum, position[:, 0], position[:, 1])),
+    )
+    return [
+        replace(zone, geometry=repaired(drawn) or zone.geometry)
+        for zone, drawn in zip(zones, moved.tolist(), strict=True)
+    ]
+
+
+def _moved_line(line: Line, datum: Datum) -> Line:
+    drawn = shapely.transform(
+        line.geometry, lambda position: np.column_stack(to_wgs84(datum, position[:, 0], position[:, 1]))
+    )
+    return replace(line, geometry=drawn)

@@ -19,7 +19,9 @@ from ingest.batch import (
 )
 from ingest.clock import Clocks
 from ingest.counters import Counters
+from ingest.fix_judge import FixJudge
 from ingest.foreign import Foreign
+from ingest.identity import Heard, Identity
 from ingest.judge import Judge
 from ingest.message import OURS, TELEMETRY, TOPIC, Message
 from ingest.order import Newest
@@ -45,9 +47,13 @@ class Assembler:
         ask: Callable[[Rows], Seen],
         foreign: Foreign,
         counters: Counters,
+        *,
+        identity: Identity,
+        fix_judge: FixJudge,
     ) -> None:
+        self._identity, self._fix_judge = identity, fix_judge
         self._registry, self._slots, self._quotas, self._foreign = registry, slots, quotas, foreign
-        self._reader = Reader(registry, slots, foreign)
+        self._reader = Reader(registry, slots, foreign, identity)
         self._judge = Judge(registry, newest, clocks, ask, counters)
         self._devices: dict[str, Device] = {}
         self._by_topic: dict[str, Device] = {}
@@ -57,7 +63,8 @@ class Assembler:
 
         `taken_up` are the ids of these messages where they waited for their device's quota: it is theirs now.
         """
-        messages = self._foreign.discreet(messages)
+        if taken_up is None:  # what was held had its names taken out before
+            messages = self._identity.discreet(self._foreign.discreet(messages))
         batch = Batch(messages, taken_up=taken_up or [])
         batch.arrived = np.array([message.arrived_us for message in messages], np.int64)
         batch.ledger.begin(messages[0].arrived_us)
@@ -66,6 +73,7 @@ class Assembler:
         parts: list[Rows] = []
         sources: list[NDArray[np.intp]] = []
         senders: list[int] = []
+        spots: list[tuple[int, Heard]] = []
         past: list[int] = []  # the parts that their source calls history
         heap = quick.Heap()
         plain = self._plain(messages, known, verdict)
@@ -84,6 +92,9 @@ class Assembler:
                     continue
             sender, heard = self._reader.read(batch, message)
             senders.append(sender)
+            if isinstance(heard, Heard):
+                spots.append((place, heard))
+                continue
             for rows, history in heard:
                 heap.flush(parts, sources)
                 past += [len(parts)] if history else []
@@ -94,6 +105,8 @@ class Assembler:
         if parts:
             old = np.repeat(np.isin(np.arange(len(parts)), past), [len(part) for part in parts])
             self._judge.judge(batch, np.concatenate(parts), np.concatenate(sources), old)
+        if spots:
+            self._fix_judge.judge(batch, spots)
         return batch
 
     def _known(self, messages: list[Message]) -> list[Device | None]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.reading import FAIL, READING, SUSPECT, Rows
+from ingest.fixes import FIX, Fixes
 from ingest.ledger import Ledger
 from ingest.message import DeadLetter, Message, Report
 
@@ -49,6 +50,11 @@ class Batch:
         default_factory=lambda: np.empty(0, np.bool_)
     )  # came long after its own time
     marks: Any = None  # what the tally makes of each row; the hub hands it on
+    fixes: Fixes = field(default_factory=lambda: np.empty(0, FIX))  # the new ones, in order of arrival
+    fix_device: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
+    fix_source: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, np.intp))
+    fix_late: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
+    crossings: Any = ()  # what the fences make of them; the hub hands it on
     derived: int = 0  # how many of the last rows are derived
     repeated: Rows = field(default_factory=lambda: np.empty(0, READING))  # duplicates: not among the rows
     refused: Rows = field(default_factory=lambda: np.empty(0, READING))  # for their value: not among the rows
@@ -80,6 +86,23 @@ class Batch:
             bury(self, self.messages[place], device_id, reason, detail, int(count))
         self.refused = np.concatenate([self.refused, self.rows[gone]])
         self._take_out(gone, "quarantined")
+
+    def drop_known_fixes(self, keep: NDArray[np.bool_]) -> None:
+        """The table had some of the fixes already: what the fences made of them was told with them, and is not told twice."""
+        self._take_out_fixes(~keep, "duplicate")
+
+    def set_aside_fixes(self, gone: NDArray[np.bool_], reason: str, detail: str) -> None:
+        """The database refuses some of the fixes: take them out, into dead letters."""
+        for place, count in zip(*np.unique(self.fix_source[gone], return_counts=True), strict=True):
+            device_id = int(self.fix_device[gone & (self.fix_source == place)][0])
+            bury(self, self.messages[place], device_id, reason, detail, int(count))
+        self._take_out_fixes(gone, "quarantined")
+
+    def _take_out_fixes(self, gone: NDArray[np.bool_], column: str) -> None:
+        self.ledger.take_back(self.fix_device, stored=gone, late=gone & self.fix_late)
+        self.ledger.add(self.fix_device, **{column: gone})
+        self.fixes, self.fix_device = self.fixes[~gone], self.fix_device[~gone]
+        self.fix_source, self.fix_late = self.fix_source[~gone], self.fix_late[~gone]
 
     def _take_out(self, gone: NDArray[np.bool_], column: str) -> None:
         computed = np.arange(len(gone)) >= len(gone) - self.derived

@@ -121,7 +121,7 @@ class _Known:
 
     def __init__(self, cursor: psycopg.Cursor[Record], entries: Sequence[Entry]) -> None:
         self.profiles = _pairs(cursor, "select key from profile")
-        self.zones = _pairs(cursor, "select key from zone")
+        self.zones = _pairs(cursor, "select key from zone where retired_at is null")
         self.departments = _pairs(cursor, "select key from department")
         listed = {entry.key for entry in entries}
         gateways = list({entry.gateway for entry in entries if entry.gateway} - listed)

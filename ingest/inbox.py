@@ -17,7 +17,7 @@ from ingest.message import Message
 
 log = structlog.get_logger("ingest.inbox")
 
-OURS = ("city/v1/+/+/telemetry", "city/v1/+/+/event", "city/v1/+/+/status")
+OURS = ("city/v1/+/+/telemetry", "city/v1/+/+/position", "city/v1/+/+/event", "city/v1/+/+/status")
 BROKER_DROPPED = b"$SYS/broker/publish/messages/dropped"  # of mosquitto and its kin; others say nothing there
 IN_FLIGHT = 5_000
 CANARY_EVERY_S = 5.0

@@ -54,7 +54,7 @@ class Judge:
             device, received=np.ones(len(rows), np.bool_), quarantined=outside, rejected=infinite & ~outside
         )
         if outside.any():
-            self._bury_rows(batch, rows, source, outside, "time-outside", _far)
+            self._bury_rows(batch, rows, source, outside, "time-outside", far)
         if infinite.any():
             self._bury_rows(
                 batch, rows, source, infinite & ~outside, "not-finite", lambda *_: "an infinite value"
@@ -138,7 +138,8 @@ class Judge:
             bury(batch, message, series.device.id, reason, detail, len(bad))
 
 
-def _far(message: Message, row: Any) -> str:
+def far(message: Message, row: Any) -> str:
+    """How far the time of a row lies from the arrival of its message."""
     days = (int(row["time"]) - message.arrived_us) / 86_400_000_000
     return f"time {describe_us(int(row['time']))} is {abs(days):.1f} days {'ahead' if days > 0 else 'back'}; check the clock"
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
+import orjson
 
 from edge.wire import Malformed
 from ingest.decode import decode
@@ -38,3 +40,29 @@ def testify(
     places = [place for place, found in enumerate(meant) if found == series]
     rows = decoded.rows[(decoded.rows["time"] == time_us) & np.isin(decoded.rows["series"], places)]
     return Testimony(rows["value"].tolist(), frozenset(device for device, _ in meant))
+
+
+class Witness(NamedTuple):
+    """A reading from which the hub has computed another."""
+
+    device: str
+    metric: str
+    time_us: int
+    value: float | None
+
+
+def witnesses(payload: bytes, device: str) -> list[Witness]:
+    """From what the hub has computed what it says of a device in a message of its own; none where it does not say so.
+
+    Such a message holds beside its values, by device, `"from": {"cameras": {"device/metric": [ms, value]}, "doors": ...}`.
+    """
+    try:
+        said = orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        return []
+    given = said.get("from", {}).get(device, {}) if isinstance(said, dict) else {}
+    return [
+        Witness(*meaning(device, name), at_ms * 1000, value)
+        for kind in ("cameras", "doors")
+        for name, (at_ms, value) in given.get(kind, {}).items()
+    ]

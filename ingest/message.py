@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from edge import wire
 
-TELEMETRY = "telemetry"
+TELEMETRY, POSITION = "telemetry", "position"
 TOPIC = re.compile(r"city/v1/([a-z0-9][a-z0-9-]{0,63})/([a-z0-9][a-z0-9-]{0,63})/([a-z]+)")
 
 

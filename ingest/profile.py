@@ -20,6 +20,10 @@ Label = Annotated[str, Field(pattern=r"^[^*]{0,64}(\*[^*]{0,64}){0,3}$", min_len
 Key = Annotated[str, Field(pattern=IDENTIFIER)]
 
 
+PERSONS = ("{person}", "1")
+"""The units in which people are counted."""
+
+
 class ProfileError(ValueError):
     """A profile that cannot be used; `hint` says what to try."""
 
@@ -40,6 +44,16 @@ class Metric(Strict):
     checks: Checks = Checks()
     table: Key | None = None  # the table of levels that a standard or a practice gives for it (alerts/tables)
     forecast: bool = False  # look ahead for where it goes: levels, counts
+    # People: in view now, or come in or gone out since the reading before. The census counts with them.
+    counts: Literal["view", "in", "out"] | None = None
+
+    @model_validator(mode="after")
+    def _counts_people(self) -> Metric:
+        if self.counts is not None and self.unit not in PERSONS:
+            raise ValueError(
+                f"counts: {self.counts} is a number of people: write the unit as {{person}} or 1"
+            )
+        return self
 
 
 class DerivedMetric(Metric):
@@ -107,6 +121,9 @@ EDGE_METRICS = {
 }
 HUB_METRICS = {
     "over-quota": Metric(unit="1", quantity="messages beyond the quota, refused", interval_s=10),
+    "clock-apart": Metric(
+        unit="s", quantity="how far its clock is off, while its counts are left out for it", interval_s=10
+    ),
 }
 
 
@@ -154,6 +171,11 @@ class Profile(Strict):
         sources = [derived.source for derived in self.derived.values()]
         if len(sources) > len(set(sources)):
             raise ValueError("derived: two of them come from the same metric")
+        counted = [metric.counts for metric in (self.metrics | self.derived).values() if metric.counts]
+        if len(counted) > len(set(counted)):
+            raise ValueError(
+                "counts: two metrics count the same, and whoever is counted twice is added twice"
+            )
         for name, metric in self.metrics.items():
             several = metric.checks.multivariate
             if several is not None and (several.other not in self.metrics or several.other == name):

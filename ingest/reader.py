@@ -14,7 +14,8 @@ from ingest import report
 from ingest.batch import CALENDAR_FROM_US, CALENDAR_TO_US, Archived, Batch, bury
 from ingest.decode import Decoded, decode
 from ingest.foreign import Foreign
-from ingest.message import OURS, TOPIC, UNASKED, Message
+from ingest.identity import Heard, Identity
+from ingest.message import OURS, POSITION, TOPIC, UNASKED, Message
 from ingest.registry import HUB, NONE, Device, Refusal, Registry
 from ingest.slots import Slots
 from ingest.sources.said import Source
@@ -30,11 +31,12 @@ class Taken(NamedTuple):
 class Reader:
     """Reads messages one by one. Never raises for what a sender wrote."""
 
-    def __init__(self, registry: Registry, slots: Slots, foreign: Foreign) -> None:
+    def __init__(self, registry: Registry, slots: Slots, foreign: Foreign, identity: Identity) -> None:
         self._registry, self._slots, self._foreign = registry, slots, foreign
+        self._identity = identity
 
-    def read(self, batch: Batch, message: Message) -> tuple[int, list[Taken]]:
-        """Who sent a message (0: nobody knows), and its rows; what cannot be taken becomes dead letters."""
+    def read(self, batch: Batch, message: Message) -> tuple[int, list[Taken] | Heard]:
+        """Who sent a message (0: nobody knows), and its rows or fixes; what cannot be taken becomes dead letters."""
         topic = TOPIC.fullmatch(message.topic)
         source = None if topic else self._foreign.source(message.topic)
         if source is not None:
@@ -47,6 +49,10 @@ class Reader:
                 said = report.read(topic[3], sender.id, message)
                 batch.reports += [said] if said else []
                 return sender.id, []
+            if topic is not None and topic[3] == POSITION:
+                spots, envelope = self._identity.read(batch, message, sender)
+                _note_progress(batch, sender, envelope)
+                return sender.id, spots or []
             decoded = decode(message.payload, message.arrived_us)
         except Malformed as error:
             bury(batch, message, sender.id, "malformed", str(error), 1)

@@ -78,6 +78,7 @@ class Registry:
         self.retired: dict[str, str] = {}  # by key, since which day
         self.unwatched: dict[int, str] = {}  # by id, the state in which nobody is alarmed of them
         self.vertical: dict[int, str] = {}  # by id, the datum that their levels are counted from
+        self.datum: dict[int, str] = {}  # by id, the datum that it tells places in, where that is shifted
         self.profiles: dict[str, Profile] = {}
         self.addresses: dict[tuple[str, str], Device] = {}  # by scheme and address
         self.series: dict[int, Series] = {}
@@ -99,7 +100,7 @@ class Registry:
                           coalesce(zone.usable_m2, zone.area_m2), recorded
                    from device join department on department.id = department_id
                         left join zone on zone.id = zone_id
-                   where retired_at is null"""
+                   where device.retired_at is null"""
             )
             self.devices = {row[1]: Device(*row) for row in cursor}
             cursor.execute(
@@ -111,6 +112,8 @@ class Registry:
             self.retired = {key: day for _, key, state, day in apart if state == "retired"}
             cursor.execute(f"select id, {VERTICAL} from device where vertical_datum is not null")  # noqa: S608 -- our own expression
             self.vertical = dict(cursor.fetchall())
+            cursor.execute("select id, datum from device where datum in ('GCJ02', 'BD09')")
+            self.datum = dict(cursor.fetchall())
             by_id = {device.id: device for device in self.devices.values()}
             cursor.execute("select scheme, address, device_id from device_address")
             self.addresses = {row[:2]: by_id[row[2]] for row in cursor if row[2] in by_id}

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
-from edge.reading import Rows
-from ingest.rows import copy_into
+Put = Callable[[psycopg.Cursor, Any], None]
+"""Writes an array of rows."""
 
 
-def refused_rows(connection: psycopg.Connection, rows: Rows) -> tuple[NDArray[np.bool_], str]:
-    """Mark the rows that cannot be stored, and say what the database says of one. Nothing is written.
+def refused_rows(connection: psycopg.Connection, rows: Any, put: Put) -> tuple[NDArray[np.bool_], str]:
+    """Mark the rows that `put` cannot store, and say what the database says of one. Nothing is written.
 
     Takes about log2(n) tries for each bad row. Lost connections raise as ever.
     """
@@ -20,7 +23,7 @@ def refused_rows(connection: psycopg.Connection, rows: Rows) -> tuple[NDArray[np
     spans = [(0, len(rows))] if len(rows) else []
     while spans:
         start, end = spans.pop()
-        answer = _complaint(connection, rows[start:end])
+        answer = _complaint(connection, rows[start:end], put)
         if answer is None:
             continue
         if end - start == 1:
@@ -31,11 +34,11 @@ def refused_rows(connection: psycopg.Connection, rows: Rows) -> tuple[NDArray[np
     return refused, said
 
 
-def _complaint(connection: psycopg.Connection, rows: Rows) -> str | None:
+def _complaint(connection: psycopg.Connection, rows: Any, put: Put) -> str | None:
     """What the database has against these rows; None when it takes them. A row that is there already is none."""
     try:
         with connection.transaction(force_rollback=True), connection.cursor() as cursor:
-            copy_into(cursor, "reading", rows)
+            put(cursor, rows)
     except psycopg.errors.UniqueViolation:
         return None if len(rows) == 1 else "some are there already"
     except (psycopg.DataError, psycopg.IntegrityError) as error:

@@ -14,6 +14,7 @@ import numpy as np
 import psycopg
 
 from edge.reading import Rows
+from ingest import fix_rows
 from ingest.batch import Batch, Seen
 from ingest.connection import Line
 from ingest.rows import copy_into
@@ -69,10 +70,8 @@ class Store:
             except psycopg.errors.UniqueViolation:
                 self._transact(connection, batch, staged=True)
             except (psycopg.DataError, psycopg.IntegrityError):
-                refused, said = refused_rows(connection, batch.rows)
-                if not refused.any():
-                    raise  # it is nothing that a reading says
-                batch.set_aside(refused, "database-refused", f"the database says: {said}")
+                if not self._set_aside(connection, batch):
+                    raise  # it is nothing that a reading or a fix says
                 self._transact(connection, batch, staged=True)
         except psycopg.OperationalError as error:
             self._hang_up()
@@ -83,6 +82,21 @@ class Store:
                 raise Unavailable(_first_line(error)) from error
             self._in_doubt = False
             raise Refused(f"{error.sqlstate}: {_first_line(error)}") from error
+
+    @staticmethod
+    def _set_aside(connection: psycopg.Connection, batch: Batch) -> bool:
+        """Take out what the database refuses; False where that is nothing."""
+        rows, said = refused_rows(
+            connection, batch.rows, lambda cursor, some: copy_into(cursor, "reading", some)
+        )
+        fixes, found = refused_rows(
+            connection, batch.fixes, lambda cursor, some: fix_rows.copy_into(cursor, "fix", some)
+        )
+        if rows.any():
+            batch.set_aside(rows, "database-refused", f"the database says: {said}")
+        if fixes.any():
+            batch.set_aside_fixes(fixes, "database-refused", f"the database says: {found}")
+        return bool(rows.any() or fixes.any())
 
     def _transact(self, connection: psycopg.Connection, batch: Batch, *, staged: bool) -> None:
         with connection.transaction(), connection.cursor() as cursor:
@@ -98,8 +112,11 @@ class Store:
     def _write(self, cursor: psycopg.Cursor, batch: Batch, *, staged: bool) -> None:
         if staged:
             self._write_staged(cursor, batch)
-        elif len(batch.rows):
-            copy_into(cursor, "reading", batch.rows)
+        else:
+            if len(batch.rows):
+                copy_into(cursor, "reading", batch.rows)
+            if len(batch.fixes):
+                fix_rows.copy_into(cursor, "fix", batch.fixes)
         for write in self._writes:
             write(cursor, batch)
         cursor.execute("update hub_run set batch = %s where id = %s", (self._number + 1, self._run))
@@ -120,6 +137,8 @@ class Store:
             for series, at in zip(batch.rows["series"].tolist(), batch.rows["time"].tolist(), strict=True)
         ]
         batch.drop_duplicates(np.array(keep, np.bool_))
+        if len(batch.fixes):
+            batch.drop_known_fixes(fix_rows.add(cursor, batch.fixes))
 
     def _has_committed(self, connection: psycopg.Connection) -> bool:
         row = connection.execute("select batch from hub_run where id = %s", (self._run,)).fetchone()

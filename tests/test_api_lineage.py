@@ -27,19 +27,24 @@ from cityhub.commands.device import import_devices
 from cityhub.commands.zone import import_zones
 from edge.reading import gather
 from edge.wire import body, seal
-from ingest import store
+from geo.datum import to_wgs84
+from geo.tokens import Tokens
+from ingest import fix_rows, store
 from ingest.assemble import Assembler
 from ingest.batch import Batch
 from ingest.clock import Clocks
 from ingest.counters import Counters
 from ingest.dirty import Marks
+from ingest.fix_judge import FixJudge
 from ingest.foreign import Foreign
+from ingest.identity import Identity
 from ingest.message import Message
 from ingest.order import Newest
 from ingest.quota import Quotas
 from ingest.records import write_archive, write_dead_letters, write_ledger, write_progress
 from ingest.registry import Device, Registry
 from ingest.slots import Slots
+from ingest.tracks import Tracks, meet
 
 DEMO = Path(__file__).parents[1] / "deploy" / "demo"
 NOW_US = time.time_ns() // 1_000_000 * 1000 - 3_600_000_000
@@ -55,15 +60,19 @@ class Ingest:
         newest.reach(1000)
         self.registry.refresh(self.connection)
         slots = Slots(self.registry, self._create)
+        clocks = Clocks()
+        tracks = Tracks(lambda wanted: meet(self.connection, wanted))
         self.assembler = Assembler(
             self.registry,
             slots,
             Quotas(),
             newest,
-            Clocks(),
+            clocks,
             lambda rows: store.known(self.connection, rows),
             Foreign(self.registry, []),
             Counters(),
+            identity=Identity(self.registry, Tokens(0).token, to_wgs84),
+            fix_judge=FixJudge(tracks, clocks, lambda fixes: fix_rows.known(self.connection, fixes)),
         )
         writes = [write_archive, write_dead_letters, write_ledger, write_progress, Marks().write]
         self.store = store.Store(url, uuid4(), writes)

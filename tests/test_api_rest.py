@@ -202,7 +202,14 @@ PUBLIC = {
 
 def test_every_route_but_the_public_ones_answers_401_without_credentials(city: City) -> None:
     app = build(city.database)
-    fill = {"{alarm}": "1", "{device}": "gauge-1", "{token}": "1", "{number}": "1"}
+    fill = {
+        "{alarm}": "1",
+        "{device}": "gauge-1",
+        "{token}": "1",
+        "{number}": "1",
+        "{zone}": "plaza",
+        "{track}": "1",
+    }
     asked = set()
     client = city.client()
     for route in iter_route_contexts(app.routes):
@@ -838,7 +845,8 @@ def test_no_value_makes_it_fail(city: City) -> None:
         "series": ("device", "metric", "limit", "cursor"),
         "latest": ("device", "limit", "cursor"),
         "readings": ("series", "from", "to", "bucket", "limit", "cursor"),
-        "zones": ("limit", "cursor"),
+        "zones": ("kind", "layer", "floor", "bbox", "at", "simplify_m", "limit", "cursor"),
+        "lines": ("kind", "bbox", "cursor"),
         "alarms": ("state", "level", "department", "limit", "cursor"),
         "ledger": ("from", "to", "limit", "cursor"),
         "dead-letters": ("limit", "cursor"),
@@ -855,7 +863,7 @@ def test_no_value_makes_it_fail(city: City) -> None:
                 assert answer.status_code == 200 or answer.json()["status"] == answer.status_code
     for value in EVIL:
         quoted = "".join(f"%{byte:02x}" for byte in value.encode())
-        for path in (f"devices/{quoted}", f"alarms/{quoted}", f"tokens/{quoted}"):
+        for path in (f"devices/{quoted}", f"zones/{quoted}", f"alarms/{quoted}", f"tokens/{quoted}"):
             method = "DELETE" if path.startswith("tokens") else "GET"
             answer = olga.request(method, f"/api/v1/{path}")
             assert answer.status_code < 500, (path, answer.text)

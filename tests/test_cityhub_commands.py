@@ -135,10 +135,12 @@ def test_zones_devices_and_the_book_can_be_worked_with_from_the_command_line(
     database: Private, broker: Broker
 ) -> None:
     found = {"CITYHUB_DATABASE_URL": database.url, "CITYHUB_MQTT_URL": broker.url}
-    assert "10 zones imported" in run("zone", "import", str(CITY / "zones.geojson"), **found).stdout
-    assert "17 new, 0 known" in run("device", "import", str(CITY / "devices.csv"), **found).stdout
+    assert (
+        "17 new, 0 changed, 0 the same" in run("zone", "import", str(CITY / "zones.geojson"), **found).stdout
+    )
+    assert "26 new, 0 known" in run("device", "import", str(CITY / "devices.csv"), **found).stdout
     again = run("device", "import", str(CITY / "devices.csv"), **found)
-    assert "0 new, 17 known; 17 devices stand in a zone" in again.stdout
+    assert "0 new, 26 known; 26 devices stand in a zone" in again.stdout
     assert "river-01" in run("device", "list", **found).stdout
     assert "Willow Weir" in run("device", "show", "river-01", **found).stdout
     assert run("device", "retire", "river-01", **found).returncode == 0

@@ -194,6 +194,8 @@ def test_the_districts_share_their_borders_without_gap_or_overlap(city: dict[str
 
 def test_the_device_list_is_that_of_the_scenario(devices: list[dict[str, str]]) -> None:
     assert list(devices[0]) == ["id", "name", "department", "profile", "gateway", "lon", "lat", "counts_zone"]
+    # Those of the market square are the scenario `square`'s, which test_firmware_sim_square.py holds.
+    devices = [row for row in devices if "square-gateway" not in (row["id"], row["gateway"])]
     played = {(part.id, part.profile) for part in scenario.load("demo").parts}
     assert {(row["id"], row["profile"]) for row in devices} == played | {("gateway-01", "gateway")}
     assert len(devices) == len(played) + 1

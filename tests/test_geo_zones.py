@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
-from shapely import MultiPolygon, Polygon
+from shapely import MultiPolygon, Point, Polygon
 from shapely.geometry import mapping
 
-from geo import zones
+from geo import document, zones
 from geo.area import area_m2
 from geo.datum import wgs84_to_gcj02
-from geo.plane import apart
+from geo.plane import apart, scale
 from geo.zones import ZoneError, parse
 
 SQUARE = [[120.60, 31.30], [120.61, 31.30], [120.61, 31.31], [120.60, 31.31], [120.60, 31.30]]
@@ -32,8 +33,8 @@ def feature(ring: Any = SQUARE, key: Any = "old-town", **properties: Any) -> dic
     }
 
 
-def shaped(kind: str, coordinates: object, **properties: object) -> dict[str, Any]:
-    return {**feature(**properties), "geometry": {"type": kind, "coordinates": coordinates}}
+def shaped(form: str, coordinates: object, /, **properties: object) -> dict[str, Any]:
+    return {**feature(**properties), "geometry": {"type": form, "coordinates": coordinates}}
 
 
 def collection(*features: object, **members: object) -> str:
@@ -84,6 +85,114 @@ def test_the_last_digit_of_an_export_may_lie_over_the_antimeridian() -> None:
 def test_a_point_with_a_radius_becomes_a_circle() -> None:
     (zone,) = parse(collection(shaped("Point", [120.6, 31.3], radius_m=150))).zones
     assert area_m2(zone.geometry) == pytest.approx(np.pi * 150**2, rel=1e-5)
+
+
+@given(
+    st.floats(-0.05, 0.05), st.floats(-0.2, 0.2), st.floats(2, 400), st.sampled_from([-33.9, 0.0, 31.3, 60.2])
+)
+def test_a_line_with_a_width_becomes_the_ground_on_its_two_sides(
+    lon: float, lat: float, width_m: float, south: float
+) -> None:
+    """At right angles to it, in the plane of each place: half the width is inside, and half a per cent more is not."""
+    assume(abs(lon) + abs(lat) > 1e-3)
+    course = [[120.6, south], [120.6 + lon, south + lat]]
+    (zone,) = parse(collection(shaped("LineString", course, width_m=width_m))).zones
+    for part in (0.02, 0.3, 0.5, 0.98):
+        here = np.array((120.6 + part * lon, south + part * lat))
+        metres = np.array(scale(here[1]))
+        along = np.array((lon, lat)) * metres
+        aside = np.array((along[1], -along[0])) / np.hypot(*along) / metres
+        for side in (-width_m / 2, width_m / 2):
+            assert zone.geometry.covers(Point(here + 0.999 * side * aside))
+            assert not zone.geometry.covers(Point(here + 1.005 * side * aside))
+
+
+def test_a_corridor_may_have_several_lines_and_says_what_it_lacks() -> None:
+    lines = [[[120.6, 31.3], [120.61, 31.3]], [[120.62, 31.3], [120.63, 31.3]]]
+    (zone,) = parse(collection(shaped("MultiLineString", lines, width_m=10))).zones
+    assert isinstance(zone.geometry, MultiPolygon)
+    metres = apart(120.6, 31.3, 120.61, 31.3)
+    assert area_m2(zone.geometry) == pytest.approx(2 * (metres * 10 + np.pi * 25), rel=2e-3)
+
+
+def test_every_fault_of_a_document_is_told_with_its_feature_and_its_place() -> None:
+    bad = [
+        feature(key="sound"),
+        feature(key="open", ring=SQUARE[:-1]),
+        feature(key="NOT A KEY"),
+        feature(key="sound"),
+        feature(key="several", capacity=0, exit_m=-1, floor="", valid_from="2026-02-01T00:00:00Z", valid_to="2026-01-01T00:00:00Z"),
+        feature(key="holed", ring=SQUARE),
+        feature(key="nan", ring=[SQUARE[0], SQUARE[1], [120.61, float("nan")], *SQUARE[3:]]),
+        feature(key="over", ring=[[179, 1], [-179, 1], [-179, 2], [179, 2], [179, 1]]),
+        7,
+    ]  # fmt: skip
+    bad[5]["geometry"]["coordinates"].append(SQUARE[:3])
+    error = refusal(json.dumps({"type": "FeatureCollection", "features": bad}))
+    assert [(fault.feature, fault.key, fault.place) for fault in error.faults] == [
+        (1, "open", (120.60, 31.30)),
+        (2, None, None),
+        (3, "sound", None),
+        *[(4, "several", None)] * 4,
+        (5, "holed", (120.60, 31.30)),
+        (6, "nan", (120.61, 31.30)),
+        (7, "over", (179.0, 1.0)),
+        (8, None, None),
+    ]
+    assert "(hole 1)" in error.faults[7].sentence
+    assert "(number 2)" in error.faults[8].sentence
+    assert str(error).startswith(
+        "11 faults, nothing was imported:\n  feature 1 'open': its ring is open, at [120.6, 31.3]."
+    )
+
+
+def test_no_more_faults_are_told_than_a_person_reads() -> None:
+    error = refusal(collection(*(feature(key=f"z{n}", ring=SQUARE[:-1]) for n in range(250))))
+    assert len(error.faults) == 100
+    assert error.more == 150
+    assert str(error).endswith("\n  and 150 more")
+
+
+def test_positions_that_repeat_the_one_before_are_left_out_and_noted() -> None:
+    (zone,), (note,) = parse(collection(feature(ring=[SQUARE[0], *SQUARE, SQUARE[-1]])))[:2]
+    assert (
+        note
+        == "feature 0 'old-town': its outline was repaired (2 positions twice in a row); look at it on the map."
+    )
+    assert list(map(list, zone.geometry.exterior.coords)) == SQUARE  # type: ignore[union-attr]
+
+
+def test_what_a_zone_says_of_its_fence_its_time_and_its_people_is_read() -> None:
+    said: dict[str, Any] = {
+        "exit_m": 0,
+        "enter_s": 0,
+        "exit_s": 12.5,
+        "dwell_s": 60,
+        "floor": 3,
+        "expected": ["a", "b", "a"],
+    }
+    (zone,) = parse(
+        collection(feature(**said, valid_from="2026-10-01T08:00:00.123456789+08:00")), layer="parks"
+    ).zones
+    assert (zone.exit_m, zone.enter_s, zone.exit_s, zone.dwell_s, zone.layer) == (0, 0, 12.5, 60, "parks")
+    assert (zone.floor, zone.expected) == ("3", ("a", "b"))
+    assert zone.valid_from == datetime(2026, 10, 1, 0, 0, 0, 123456, UTC)
+    assert [zone.holds(datetime(2026, 10, 1, hour, tzinfo=UTC)) for hour in (0, 1)] == [False, True]
+    assert zone.ground_m2 == zone.area_m2 == pytest.approx(area_m2(zone.geometry))
+
+
+def test_lines_are_read_beside_the_zones() -> None:
+    door = shaped("LineString", SQUARE[:2], kind="counting-line", into_zone="hall", counter="c-1", width_m=2)
+    river = {**shaped("MultiLineString", [SQUARE[:3]], kind="waterway", speed_m_s=2), "id": "river"}
+    zones_, notes, lines, place = parse(collection(door, river))
+    assert (zones_, notes, place) == ([], [], {"old-town": 0, "river": 1})
+    assert [(line.key, line.kind, line.into_zone, line.counter, line.speed_m_s) for line in lines] == [
+        ("old-town", "counting-line", "hall", "c-1", None),
+        ("river", "waterway", None, None, 2),
+    ]
+    assert lines[0].length_m == pytest.approx(apart(120.60, 31.30, 120.61, 31.30))
+    moved_ = parse(collection(door), "GCJ02").lines[0]
+    assert 300 < apart(*moved_.geometry.coords[0], 120.60, 31.30) < 700
 
 
 def test_a_bow_tie_is_repaired_and_noted() -> None:
@@ -149,7 +258,7 @@ def test_the_old_names_of_the_same_datum_are_accepted(name: str) -> None:
 
 
 def test_a_document_too_large_is_refused_before_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zones, "MAX_BYTES", 100)
+    monkeypatch.setattr(document, "MAX_BYTES", 100)
     assert "bytes" in str(refusal("x" * 101))
 
 
@@ -165,6 +274,33 @@ def test_a_document_too_large_is_refused_before_it_is_read(monkeypatch: pytest.M
         (shaped("Polygon", {"a": 1}), "empty"),
         (shaped("Polygon", [7]), "empty ring"),
         (shaped("LineString", SQUARE), "LineString"),
+        (shaped("LineString", SQUARE[:2], width_m=0), "width_m"),
+        (shaped("LineString", SQUARE[:2], width_m=1e6), "width_m"),
+        (shaped("LineString", [SQUARE[0], SQUARE[0]], width_m=5), "no length"),
+        (shaped("LineString", [], width_m=5), "empty"),
+        (shaped("LineString", [[179, 1], [-179, 1]], width_m=5), "antimeridian"),
+        (shaped("LineString", [[179.99999, 1], [180, 1]], width_m=50), "antimeridian"),
+        (shaped("MultiLineString", [SQUARE[:2], SQUARE[2:4]], kind="waterway"), "2 lines"),
+        (feature(kind="waterway"), "Polygon"),
+        (shaped("LineString", SQUARE[:2], kind="waterway", speed_m_s=0), "speed_m_s"),
+        (shaped("LineString", SQUARE[:2], kind="counting-line", into_zone="Hall"), "into_zone"),
+        (shaped("LineString", SQUARE[:2], kind="counting-line", forward="in", backward="in"), "both 'in'"),
+        (
+            shaped("LineString", SQUARE[:2], kind="counting-line", into_zone="a", from_zone="a"),
+            "into the same",
+        ),
+        (feature(layer="A Layer"), "layer"),
+        (feature(department=7), "department"),
+        (feature(camera="no key"), "camera"),
+        (feature(expected="truck"), "expected"),
+        (feature(expected=["truck", None]), "expected"),
+        (feature(dwell_s=0), "dwell_s"),
+        (feature(exit_m=1e9), "exit_m"),
+        (feature(valid_from="2026-10-01"), "RFC 3339"),
+        (feature(valid_from="2026-13-01T00:00:00Z"), "RFC 3339"),
+        (feature(valid_from="2026-10-01T00:00:00"), "RFC 3339"),
+        (feature(valid_to="9999-12-31T23:59:59-23:59"), "RFC 3339"),
+        (feature(valid_to=1_790_000_000), "RFC 3339"),
         (shaped("GeometryCollection", []), "GeometryCollection"),
         ({**feature(), "geometry": None}, "no geometry"),
         (feature(ring=[SQUARE[0]] * 4), "no area"),
@@ -210,6 +346,12 @@ def test_a_feature_at_fault_is_named_in_the_refusal(bad: dict[str, Any], words: 
     assert words in str(error)
     assert error.feature == "old-town"
     assert "old-town" in str(error)
+
+
+def test_the_key_of_a_watched_zone_leaves_room_for_its_device() -> None:
+    long = "a" * 60
+    assert refusal(collection(feature(key=long, kind="crowd"))).feature == long
+    assert len(parse(collection(feature(key=long), feature(key="a" * 59, kind="crowd"))).zones) == 2
 
 
 @pytest.mark.parametrize("key", [None, "Old Town", "-old", "", "a" * 65, "old-town\n", True, 1.5, ["a"]])
@@ -271,7 +413,20 @@ json_values = st.recursive(
         st.lists(inner, max_size=4)
         | st.dictionaries(
             st.sampled_from(
-                ["type", "id", "geometry", "properties", "coordinates", "radius_m", "name", "crs"]
+                [
+                    "type",
+                    "id",
+                    "geometry",
+                    "properties",
+                    "coordinates",
+                    "radius_m",
+                    "width_m",
+                    "name",
+                    "kind",
+                    "expected",
+                    "valid_from",
+                    "crs",
+                ]
             ),
             inner,
         )

@@ -20,7 +20,10 @@ from ingest.assemble import Assembler
 from ingest.batch import CALENDAR_FROM_US, Batch, Seen
 from ingest.clock import Clocks
 from ingest.counters import Counters
+from ingest.fix_judge import FixJudge
+from ingest.fixes import Fixes, Places
 from ingest.foreign import Foreign
+from ingest.identity import Identity
 from ingest.judge import FUTURE_US, LATE_US, PAST_US
 from ingest.ledger import Ledger
 from ingest.message import Message
@@ -30,9 +33,11 @@ from ingest.quota import Quotas
 from ingest.registry import Device, Registry
 from ingest.slots import Slots
 from ingest.sources.said import Source
+from ingest.tracks import Met, Tracks, Wanted
 
 NOW = 1_790_000_000_000_000
 SECOND = 1_000_000
+HOUR = 3_600 * SECOND
 
 PROFILES = {
     "gauge": Profile.model_validate({
@@ -83,6 +88,9 @@ class Hub:
         self.registry.devices = {device.key: device for device in DEVICES}
         self.newest, self.counters = Newest(), Counters()
         self.table: Seen = {}
+        self.tracks: dict[tuple[int, str], int] = {}
+        self.places: Places = {}
+        self.named: dict[tuple[str, str], int] = {}
         self.batches: list[Batch] = []
         self.assembler = Assembler(
             self.registry,
@@ -93,6 +101,8 @@ class Hub:
             self.ask,
             Foreign(self.registry, sources),
             self.counters,
+            identity=Identity(self.registry, self.token, lambda _, lon, lat: (lon + 1, lat)),
+            fix_judge=FixJudge(Tracks(self.meet), Clocks(), self.ask_places),
         )
 
     def create(self, wanted: set[tuple[Device, str]]) -> None:
@@ -111,6 +121,23 @@ class Hub:
         self.newest.reach(number)
         return number
 
+    def token(self, source: str, track: str, at_us: int, now_us: int) -> int | None:
+        """A track's number in the order of first sight; a day is over when it is."""
+        if at_us < now_us - 2 * HOUR:
+            return None
+        return self.named.setdefault((source, track), len(self.named) + 1)
+
+    def meet(self, wanted: list[Wanted]) -> list[Met]:
+        """As the database numbers new tracks."""
+        numbers = [self.tracks.setdefault(each[:2], len(self.tracks) + 1) for each in wanted]
+        times = [[at for track, at in self.places if track == number] for number in numbers]
+        return [(number, max(each, default=None)) for number, each in zip(numbers, times, strict=True)]
+
+    def ask_places(self, fixes: Fixes) -> Places:
+        """The stored places at these."""
+        keys = {(int(fix["track"]), int(fix["time"])) for fix in fixes}
+        return {key: self.places[key] for key in keys if key in self.places}
+
     def ask(self, rows: Rows) -> Seen:
         """The stored values at these places."""
         keys = {(int(row["series"]), int(row["time"])) for row in rows}
@@ -125,6 +152,10 @@ class Hub:
             key = (int(row["series"]), int(row["time"]))
             assert key not in self.table, "the table's unique index would refuse it"
             self.table[key] = float(row["value"])
+        for fix in batch.fixes:
+            place = int(fix["track"]), int(fix["time"])
+            assert place not in self.places, "the table's unique index would refuse it"
+            self.places[place] = float(fix["lon"]), float(fix["lat"])
         self.batches.append(batch)
         return batch
 

@@ -73,3 +73,26 @@ def test_a_profile_in_a_unit_that_is_none_is_refused_with_its_file(tmp_path: Pat
     path.write_text(yaml.safe_dump(body))
     with pytest.raises(ProfileError, match=r"p.yaml: metrics.level.unit: 'metres' is no unit of UCUM"):
         profile.read(path)
+
+
+def test_what_counts_people_says_so_in_a_unit_of_people_and_once(tmp_path: Path) -> None:
+    counting = {
+        one.profile.profile: {m.counts: n for n, m in one.profile.all_metrics.items() if m.counts}
+        for one in SHIPPED
+    }
+    assert counting["counting-camera"] == {"view": "people", "in": "in", "out": "out"}
+    assert counting["onvif-counting-camera"] == {"view": "people", "in": "in", "out": "out"}
+    assert not any("view" in found for kind, found in counting.items() if kind in {"people-counter", "zone"})
+    people = {"unit": "{person}", "quantity": "q", "interval_s": 1, "counts": "view"}
+    body: dict[str, object] = {"profile": "p", "name": "P", "metrics": {"people": people}}
+    path = tmp_path / "p.yaml"
+    for change, wanted in (
+        ({"people": {**people, "unit": "%"}}, "a number of people"),
+        ({"people": {**people, "counts": "heads"}}, "counts"),
+        ({"people": people, "again": people}, "two metrics count the same"),
+    ):
+        path.write_text(yaml.safe_dump(body))
+        assert profile.read(path).profile.metrics["people"].counts == "view"  # the control
+        path.write_text(yaml.safe_dump({**body, "metrics": change}))
+        with pytest.raises(ProfileError, match=wanted):
+            profile.read(path)

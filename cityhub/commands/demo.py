@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.live import Live
 
 from api import accounts
+from cityhub.addresses import Addresses, broker_for
 from cityhub.commands.device import import_devices
 from cityhub.commands.options import Config, settings
 from cityhub.commands.sim import simulator
@@ -24,7 +25,7 @@ from cityhub.commands.zone import import_zones
 from cityhub.keys import key_here
 from cityhub.picture import Picture
 from cityhub.processes import Child, command
-from cityhub.settings import OperatorError
+from cityhub.settings import OperatorError, Settings
 from cityhub.signals import stop_on_signals
 from cityhub.stack import hub_and_api, services
 from edge.link import Address
@@ -33,6 +34,8 @@ out = Console(highlight=False)
 
 CITY = Path(__file__).parents[2] / "deploy" / "demo"
 GATEWAY, DEPARTMENT = "gateway-01", "municipal"
+SQUARE = "square-gateway"
+"""Speaks for the cameras, counters and stewards of the market square (firmware-sim's scenario `square`)."""
 READY_S = 120.0
 
 
@@ -73,6 +76,9 @@ def demo(
             picture = Picture(found.database_url, begun)
             status.update("waiting for the first reading")
             _await_first_reading(picture, children, stopping)
+            # Afterwards, as thousands of people take a second of a core to work out.
+            status.update("people come to the square")
+            children.append(_square(given, found, stack))
         header = [
             f"[bold]CityHub demo[/]   console [bold]http://{given.api_host}:{given.api_port}[/]",
             f"[dim]{found.broker or 'configured broker'}; {found.database or 'configured database'}[/]",
@@ -90,6 +96,18 @@ def demo(
             out.print(f"[bold red]Wrong:[/] {line}")
         raise typer.Exit(1)
     out.print("Everything ended cleanly.")
+
+
+def _square(given: Settings, found: Addresses, stack: ExitStack) -> Child:
+    """The market square's own simulator, straight to the broker; begins again when everybody has gone home."""
+    if Address(found.field_mqtt_url).user is None:
+        with psycopg.connect(found.database_url, autocommit=True) as connection:
+            key_here(connection, given, SQUARE)
+    # In the environment: whoever lists the processes of this machine does not read the secret.
+    environment = found.environment(given) | {"FIRMWARE_SIM_MQTT": broker_for(given, SQUARE)}
+    child = Child("sim-square", simulator("square", ["--repeat"]), environment, given.home)
+    stack.callback(child.stop)
+    return child
 
 
 def _await_first_reading(picture: Picture, children: list[Child], stopping: threading.Event) -> None:

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from cityhub.commands import enrol, life, onboarding, order
 from cityhub.commands.enrol import import_devices
-from cityhub.commands.options import Config, connect, settings
+from cityhub.commands.options import Config, connect, moment, settings
 from cityhub.settings import OperatorError
 from ingest import history, neighbours
 from ingest.history import Span
@@ -163,16 +163,3 @@ def _say_when_it_begins(connection: psycopg.Connection, at: datetime) -> None:
     begun = history.begins(connection)
     if begun is not None and at < begun:
         out.print(f"The history begins on {begun.astimezone(UTC):%Y-%m-%d %H:%MZ}.")
-
-
-def moment(text: str) -> datetime:
-    """The moment that is meant: of a day its end. Raises OperatorError."""
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise OperatorError(
-            f"--on {text} is no day", "write 2026-05-01, or 2026-05-01T12:00+08:00"
-        ) from error
-    if len(text) == len("2026-05-01"):
-        found = found.replace(hour=23, minute=59, second=59, microsecond=999_999)
-    return found.replace(tzinfo=found.tzinfo or UTC)

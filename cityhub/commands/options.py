@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,6 +32,19 @@ def operator() -> str:
         return f"{getpass.getuser()} at the command line"
     except (KeyError, OSError):  # an account without a name, as in some containers
         return "somebody at the command line"
+
+
+def moment(text: str, option: str = "--on") -> datetime:
+    """The moment that is meant: of a day its end. Raises OperatorError."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise OperatorError(
+            f"{option} {text} is no day", "write 2026-05-01, or 2026-05-01T12:00+08:00"
+        ) from error
+    if len(text) == len("2026-05-01"):
+        found = found.replace(hour=23, minute=59, second=59, microsecond=999_999)
+    return found.replace(tzinfo=found.tzinfo or UTC)
 
 
 def connect(given: Settings) -> psycopg.Connection:

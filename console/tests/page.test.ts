@@ -149,6 +149,10 @@ describe("map", () => {
   test("zones are compared by size, so that the small ones' names give way", () => {
     expect(groundOf([], zones).zones[0]!.size).toBeCloseTo(8);
   });
+  test("the ground that a camera sees is no zone of the map", () => {
+    const view = { ...square, id: "v", properties: { name: "View", kind: "camera-view" } };
+    expect(groundOf([], { ...zones, features: [square, view] }).zones.map((zone) => zone.id)).toEqual(["z"]);
+  });
   test("taken alarms and exercises tint nothing", () => {
     const ground = groundOf([], zones);
     const alarms = new Map([["1", alarmLike({ zone: "z", exercise: true })], ["2", alarmLike({ id: "2", zone: "z", acknowledged_at: "2026-11-22T14:10:00Z" })]]);

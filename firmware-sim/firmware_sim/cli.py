@@ -7,10 +7,12 @@ import math
 import os
 import signal
 import sys
+import time
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
@@ -106,7 +108,10 @@ def run(  # noqa: PLR0917 - options of a command line
             help="The gateway to connect to; sl651=HOST:PORT for the stations of one protocol.",
         ),
     ] = None,
-    mqtt: Annotated[str, typer.Option(metavar="URL", help="The broker of platforms and cameras.")] = "",
+    mqtt: Annotated[
+        str,
+        typer.Option(metavar="URL", envvar="FIRMWARE_SIM_MQTT", help="The broker of platforms and cameras."),
+    ] = "",
     listen: Annotated[
         list[str] | None,
         typer.Option(metavar="KIND=HOST:PORT", help="Where modbus and sdi12 devices are asked."),
@@ -136,6 +141,17 @@ def run(  # noqa: PLR0917 - options of a command line
         ),
     ] = "",
     seed: Seed = 0,
+    at: Annotated[
+        datetime | None,
+        typer.Option(
+            metavar="TIME",
+            formats=["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z"],
+            help="Begin then, not at once: for simulators that are to tell one story together.",
+        ),
+    ] = None,
+    repeat: Annotated[  # noqa: FBT002 - an option
+        bool, typer.Option("--repeat", help="Begin again when it is over, with the next seed.")
+    ] = False,
     print_: Annotated[bool, typer.Option("--print", help="Write the lines to stdout instead.")] = False,  # noqa: FBT002 - an option
     truth_: Annotated[
         Path | None,
@@ -155,11 +171,9 @@ def run(  # noqa: PLR0917 - options of a command line
     played = _loaded(scenario, seed, to or [], listen or [])
     if times not in ("", "wall", "story"):
         refuse(f"--times is {times!r}", "--times wall or --times story")
-    if times:
-        played = replace(played, story_time=times == "story")
     length = min(for_, played.length_s)
-    if math.isinf(fast) and math.isinf(length):
-        refuse("--speed max has no end without --for", "--speed max --for 3600")
+    if math.isinf(fast) and (repeat or math.isinf(length)):
+        refuse("--speed max has no end without --for", "--speed max --for 3600, without --repeat")
     ways = Ways(
         each_address(to or [], played),
         each_address(listen or [], played),
@@ -170,22 +184,45 @@ def run(  # noqa: PLR0917 - options of a command line
     stop = Stop()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop.ask)
-    clock = calendar(played, speed=fast, for_s=length)
     with ExitStack() as stack:
         file = stack.enter_context(truth_.open("w", encoding="utf-8")) if truth_ else None
-        if file:
-            truth.write(played, clock, length, file)
-            file.flush()
-        # Where the story's time is not the wall clock's, nobody can set a station's clock by it.
-        real_time = not played.story_time and not math.isinf(fast)
-        try:
-            town = Town(played, ways, seed, settable=real_time)
-        except (OSError, ValueError) as error:
-            refuse(str(error), "another port, or mqtt://HOST:1883")
-        _play(played, town, stop, clock, seed, fast, length)
-        for second, device in town.reboots if file else ():
-            assert file is not None  # noqa: S101 - as above
+        while at and (left := at.timestamp() - time.time()) > 0 and not stop.asked:
+            time.sleep(min(left, 0.2))
+        while True:
+            if times:
+                played = replace(played, story_time=times == "story")
+            _story(played, ways, stop, seed, fast, length, file)
+            if stop.asked or not repeat:
+                return
+            seed += 1
+            played = _loaded(scenario, seed)
+
+
+def _story(
+    played: scenarios.Scenario,
+    ways: Ways,
+    stop: Stop,
+    seed: int,
+    fast: float,
+    length: float,
+    file: TextIO | None,
+) -> None:
+    """Once from its beginning to its end."""
+    clock = calendar(played, speed=fast, for_s=length)
+    if file:
+        truth.write(played, clock, length, file)
+        file.flush()
+    # Where the story's time is not the wall clock's, nobody can set a station's clock by it.
+    real_time = not played.story_time and not math.isinf(fast)
+    try:
+        town = Town(played, ways, seed, settable=real_time)
+    except (OSError, ValueError) as error:
+        refuse(str(error), "another port, or mqtt://HOST:1883")
+    _play(played, town, stop, clock, seed, fast, length)
+    if file:
+        for second, device in town.reboots:
             truth.reboot(device, second, clock, file)
+        file.flush()
     _conclude(town)
 
 

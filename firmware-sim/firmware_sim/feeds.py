@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from random import Random
 from typing import NamedTuple
 
 from firmware_sim.plan import Unit
 from firmware_sim.protocols import cameras, chirpstack, plain
+from firmware_sim.worlds.world import Fix
 
 
 class Message(NamedTuple):
@@ -133,7 +134,31 @@ class SenmlFeed:
         """Nothing to begin anew."""
 
 
-Feed = ChirpStackFeed | OnvifFeed | FrigateFeed | ThingsBoardFeed | SenmlFeed
+class CityFeed:
+    """A device on the city's own topics: its values, and where it is or who is where before it. Keeps what it cannot send."""
+
+    keeps = True
+
+    def __init__(self, unit: Unit, chance: Random) -> None:
+        del chance
+        self._topic = f"city/v1/{unit.fleet.department}/{unit.id}"
+        self._behind_ms = round(unit.fleet.clock_behind_s * 1000)
+
+    def told(self, values: Mapping[str, float], ts_ms: int) -> list[Message]:
+        """One message a sample; none where it measures nothing but places."""
+        payload = plain.values(ts_ms - self._behind_ms, values)
+        return [Message(f"{self._topic}/telemetry", payload, 1)] if values else []
+
+    def placed(self, fixes: Sequence[Fix], ts_ms: int) -> list[Message]:
+        """All places of one moment in one message; none where there is nobody."""
+        payload = plain.positions(ts_ms - self._behind_ms, fixes)
+        return [Message(f"{self._topic}/position", payload, 1)] if fixes else []
+
+    def reboot(self) -> None:
+        """Nothing to begin anew."""
+
+
+Feed = ChirpStackFeed | OnvifFeed | FrigateFeed | ThingsBoardFeed | SenmlFeed | CityFeed
 
 FEEDS: dict[str, type[Feed]] = {
     "chirpstack": ChirpStackFeed,
@@ -141,4 +166,5 @@ FEEDS: dict[str, type[Feed]] = {
     "frigate": FrigateFeed,
     "thingsboard": ThingsBoardFeed,
     "senml": SenmlFeed,
+    "city": CityFeed,
 }

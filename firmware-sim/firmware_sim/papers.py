@@ -28,7 +28,7 @@ GROUP = "lanjiang"  # of Sparkplug's edge nodes
 def scheme(unit: Unit) -> str:
     """How its address is told from addresses of other protocols; empty where the topic has the id itself."""
     protocol = unit.fleet.protocol
-    return "" if protocol in ("jsonlines", "senml", "http") else DRIVERS.get(protocol, protocol)
+    return "" if protocol in ("jsonlines", "senml", "http", "city") else DRIVERS.get(protocol, protocol)
 
 
 def address(unit: Unit) -> str:
@@ -47,8 +47,8 @@ def node(unit: Unit) -> str:
 
 
 def behind(unit: Unit) -> str:
-    """The gateway that carries its readings; platforms on a broker have none of ours."""
-    return "" if unit.fleet.protocol in MQTT | {"http"} else unit.fleet.gateway
+    """The gateway that carries its readings, or whose credential it speaks with; platforms on a broker have none of ours."""
+    return "" if unit.fleet.protocol in (MQTT - {"city"}) | {"http"} else unit.fleet.gateway
 
 
 def devices(scenario: Scenario, file: TextIO) -> None:
@@ -57,7 +57,8 @@ def devices(scenario: Scenario, file: TextIO) -> None:
     table.writerow(COLUMNS)
     ground = scenario.world.ground if scenario.world else None
     lon, lat = ground.degrees(0, 0) if ground else (0.0, 0.0)
-    for name in sorted({behind(unit) for unit in scenario.units} - {""}):
+    named = {unit.id for unit in scenario.units}  # a gateway that tells of itself is one of them
+    for name in sorted({behind(unit) for unit in scenario.units} - {""} - named):
         departments = {unit.fleet.department for unit in scenario.units if behind(unit) == name}
         table.writerow((name, f"Gateway {name}", min(departments), "gateway", "", lon, lat, "", ""))
     for name in sorted({node(unit) for unit in scenario.units} - {""}):

@@ -13,9 +13,9 @@ from firmware_sim.refusal import IDENTIFIER, ScenarioError, number, refuse_unkno
 
 TCP = frozenset({"sl651", "sl651-ascii", "slt427", "szy206", "hj212"})
 SERVED = frozenset({"modbus", "sdi12"})  # the hub comes and asks
-MQTT = frozenset({"chirpstack", "sparkplug", "onvif", "frigate", "thingsboard", "senml"})
+MQTT = frozenset({"chirpstack", "sparkplug", "onvif", "frigate", "thingsboard", "senml", "city"})
 PROTOCOLS = frozenset({"jsonlines", "http"}) | TCP | SERVED | MQTT
-DEVIATIONS = frozenset("abcdefghij")
+DEVIATIONS = frozenset("abcdefghij") | {"blind"}
 KEYS = {
     "id", "count", "layout", "profile", "protocol", "address", "department", "gateway", "every_s", "measure",
     "report_s", "thresholds", "deviations", "share", "clock", "reboots_per_day", "counts_zone", "class", "base_m",
@@ -41,6 +41,7 @@ class Fleet:
     share: float = 1.0  # of the devices that have the deviations
     clock_offset_s: float = 0.0  # spread of the clocks, one standard deviation
     clock_drift_ppm: float = 0.0
+    clock_behind_s: float = 0.0  # all of them, on their own topics
     reboots_per_day: float = 0.0
     class_: str = "H"
     base_m: float = 0.0
@@ -94,9 +95,12 @@ def _fleet(entry: object, ground: Ground, seed: int, where: str) -> list[Unit]:
         raise ScenarioError(f"{here}: protocol is {protocol!r}", f"one of {', '.join(sorted(PROTOCOLS))}.")
     wrong = set(map(str, entry.get("deviations", []))) - DEVIATIONS
     if wrong:
-        raise ScenarioError(f"{here}: deviations {', '.join(sorted(wrong))}", "letters from a to j.")
+        raise ScenarioError(
+            f"{here}: deviations {', '.join(sorted(wrong))}", "letters from a to j, or blind."
+        )
     every_s = number(entry.get("every_s", 300), f"{here}: every_s", above=0)
     clock = entry.get("clock") or {}
+    refuse_unknown(clock, {"offset_s", "drift_ppm", "behind_s"}, f"{here}: clock")
     fleet = Fleet(
         id=pattern,
         profile=str(entry.get("profile", "river-gauge")),
@@ -113,6 +117,7 @@ def _fleet(entry: object, ground: Ground, seed: int, where: str) -> list[Unit]:
         share=number(entry.get("share", 1), f"{here}: share"),
         clock_offset_s=number(clock.get("offset_s", 0), f"{here}: clock"),
         clock_drift_ppm=number(clock.get("drift_ppm", 0), f"{here}: clock"),
+        clock_behind_s=number(clock.get("behind_s", 0), f"{here}: clock"),
         reboots_per_day=number(entry.get("reboots_per_day", 0), f"{here}: reboots_per_day"),
         class_=str(entry.get("class", "H")),
         base_m=number(entry.get("base_m", 0), f"{here}: base_m"),

@@ -19,7 +19,7 @@ from firmware_sim.refusal import IDENTIFIER, ScenarioError, number, refuse_unkno
 from firmware_sim.river import RiverGauge
 from firmware_sim.track import Track
 from firmware_sim.worlds import made
-from firmware_sim.worlds.world import World
+from firmware_sim.worlds.world import Moving, World
 
 __all__ = ["PROFILES", "Device", "Part", "Scenario", "ScenarioError", "load", "names", "parse"]
 
@@ -142,6 +142,14 @@ def _with_fleets(document: dict[str, Any], name: str, seed: int) -> Scenario:
         raise ScenarioError(f"{name}: times is {times!r}", "'wall' or 'story'.")
     world = made(document.get("world"), seed, name)
     found = units(document["fleets"], world.ground, seed, name)
+    for unit in found:
+        if "position" in unit.fleet.measure and not (
+            unit.fleet.protocol == "city" and isinstance(world, Moving)
+        ):
+            raise ScenarioError(
+                f"{name}: {unit.id} measures position",
+                "protocol: city, in a world that knows where people are, as in the scenario 'square'.",
+            )
     world.join(found)
     return Scenario(
         parts=(),

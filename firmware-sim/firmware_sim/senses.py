@@ -59,6 +59,8 @@ class Senses:
         self._asked = second
         found: dict[str, float] = {}
         for metric in unit.fleet.measure:
+            if metric == "position":  # no number: its world is asked where it tells it
+                continue
             found |= self._one(metric, second, since)
         return found
 

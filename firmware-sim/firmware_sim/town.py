@@ -11,7 +11,7 @@ from random import Random
 from typing import BinaryIO
 
 from firmware_sim.backlog import Backlog
-from firmware_sim.feeds import FEEDS, Feed, Message
+from firmware_sim.feeds import FEEDS, CityFeed, Feed, Message
 from firmware_sim.field import Sample
 from firmware_sim.links.http import Poster
 from firmware_sim.links.mqtt import Broker, Edge
@@ -27,6 +27,7 @@ from firmware_sim.protocols.sparkplug import EdgeNode
 from firmware_sim.scenario import Scenario
 from firmware_sim.uplink import Uplink
 from firmware_sim.wire import encode
+from firmware_sim.worlds.world import Moving
 
 BUSY = 20  # messages a station keeps before a run at full speed waits for it
 TURN_S = 0.02  # how long one turn waits on a socket
@@ -257,6 +258,12 @@ class Town:
     def _publish(self, unit: Unit, values: Mapping[str, float], ts_ms: int) -> None:
         feed = self._feeds[unit.id]
         messages = feed.told(values, ts_ms)
+        if (
+            isinstance(feed, CityFeed)
+            and isinstance(self._world, Moving)
+            and "position" in unit.fleet.measure
+        ):
+            messages += feed.placed(self._world.fixes(unit, self._second), ts_ms)
         if self._ways.paper is not None:
             for one in messages:
                 self._print({"topic": one.topic, "payload": one.payload.decode()})

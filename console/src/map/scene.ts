@@ -52,6 +52,8 @@ export interface Ground {
 
 export function groundOf(devices: readonly Device[], collection: ZoneCollection): Ground {
   const zones = collection.features.flatMap((feature) => {
+    // What a camera sees is no place with a name: four views over one square would hide it.
+    if (feature.properties.kind === "camera-view") return [];
     const polygons = polygonsOf(feature);
     const middle = middleOf(polygons);
     return middle ? [{ id: String(feature.id), name: feature.properties.name ?? String(feature.id), middle: middle.at, size: middle.size, polygons }] : [];

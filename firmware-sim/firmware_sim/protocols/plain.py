@@ -1,9 +1,9 @@
-"""Plain telemetry: ThingsBoard's gateway messages, and SenML over MQTT or HTTP."""
+"""Plain telemetry: ThingsBoard's gateway messages, SenML over MQTT or HTTP, values and places on the city's own topics."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 UNITS = {
     "level": "m",
@@ -45,6 +45,23 @@ def senml(ts_ms: int, values: Mapping[str, float]) -> bytes:
         record["v"] = value
         records.append(record)
     return json.dumps(records, separators=(",", ":"), allow_nan=False).encode()
+
+
+def values(ts_ms: int, told: Mapping[str, float]) -> bytes:
+    """Values of a device whose topic tells who it is."""
+    return json.dumps({"ts": ts_ms, "values": dict(told)}, separators=(",", ":"), allow_nan=False).encode()
+
+
+def positions(ts_ms: int, told: Sequence[tuple[str, float, float, float]]) -> bytes:
+    """Places at one moment: (track, lon, lat, accuracy in m) each; without a track it is the device's own."""
+    return json.dumps(
+        [
+            ({"track": track} if track else {}) | {"ts": ts_ms, "lon": lon, "lat": lat, "accuracy": accuracy}
+            for track, lon, lat, accuracy in told
+        ],
+        separators=(",", ":"),
+        allow_nan=False,
+    ).encode()
 
 
 def http_post(path: str, host: str, token: str, content: bytes, kind: str = "application/json") -> bytes:

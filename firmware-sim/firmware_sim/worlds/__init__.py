@@ -8,14 +8,16 @@ from typing import Any
 from firmware_sim.refusal import ScenarioError, refuse_unknown
 from firmware_sim.worlds.basin import Basin
 from firmware_sim.worlds.harbour import Harbour
+from firmware_sim.worlds.square import Square
 from firmware_sim.worlds.stadium import Stadium
 from firmware_sim.worlds.winter import Winter
 from firmware_sim.worlds.world import World
 
-KINDS: dict[str, type[Basin | Harbour | Stadium | Winter]] = {
+KINDS: dict[str, type[Basin | Harbour | Square | Stadium | Winter]] = {
     "basin": Basin,
     "stadium": Stadium,
     "harbour": Harbour,
+    "square": Square,
     "winter": Winter,
 }
 

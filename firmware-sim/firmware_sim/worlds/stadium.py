@@ -11,6 +11,7 @@ import numpy as np
 
 from firmware_sim.places import Ground, box, ring
 from firmware_sim.plan import Unit
+from firmware_sim.worlds.walk import Cells, pace, within
 from firmware_sim.worlds.world import LAT, LON, Event, Grid, Tape, crossings, zone
 
 STEP_S = 1.0
@@ -18,7 +19,7 @@ KEPT_S = 5.0  # the tape keeps every fifth step
 GATES = ((110.0, 0.0), (0.0, 85.0), (-110.0, 0.0), (0.0, -85.0))
 METRO, BUS, PARKING = (420.0, -40.0), (60.0, 300.0), (-380.0, 120.0)
 SHARES = (0.62, 0.2, 0.18)
-CELL_M = 4.0
+CELLS = Cells(600, 4.0)
 CROWDED, DENSE = 0.3, 0.6  # people a square metre
 
 
@@ -74,7 +75,7 @@ class Stadium:
         for step in range(steps):
             if step % int(KEPT_S) == 0:
                 row = step // int(KEPT_S)
-                seen[row] = [_count(crowd.at[crowd.there], area) for area in places.values()]
+                seen[row] = [within(crowd.at[crowd.there], area).sum() for area in places.values()]
                 self.inside[row] = (crowd.stage < 2).sum()  # noqa: PLR2004 - before the gate
                 self.gone[row] = (~crowd.there).sum()
                 self.passed[row] = crowd.through
@@ -153,14 +154,6 @@ def _gate(unit: Unit) -> int:
     return min(range(len(GATES)), key=lambda n: math.dist(GATES[n], (unit.x, unit.y)))
 
 
-def _count(at: Grid, area: Grid) -> int:
-    """People within a convex area, counter-clockwise."""
-    within = np.ones(len(at), dtype=bool)
-    for a, b in zip(area, np.roll(area, -1, axis=0), strict=True):
-        within &= (b[0] - a[0]) * (at[:, 1] - a[1]) - (b[1] - a[1]) * (at[:, 0] - a[0]) >= 0
-    return int(within.sum())
-
-
 class Crowd:
     """People as points: each walks to its next goal, slower where it is crowded (Weidmann), pushed off the densest.
 
@@ -197,22 +190,13 @@ class Crowd:
         goal = np.where((stage == 1)[:, None], np.array(GATES)[self.gate[moving]], self.goal[moving])
         away = goal - at
         far = np.linalg.norm(away, axis=1)
-        density, push = self._density(at)
-        # Weidmann 1993: 1.34 m/s alone, standing still at 5.4 a square metre.
-        share = 1 - np.exp(-1.913 * (1 / np.maximum(density, 0.01) - 1 / 5.4))
-        speed = self.pace[moving] * np.clip(share, 0.05, 1)
+        density, fall = CELLS.density(at)
+        push = np.clip(0.15 * fall, -0.4, 0.4)
+        speed = self.pace[moving] * pace(density)
         step = away / np.maximum(far, 0.1)[:, None] * np.minimum(speed, far)[:, None]
         self.at[moving] = at + step + push + self._chance.normal(0, 0.08, at.shape)
         self._pass_gates(moving, second)
         self._arrive(moving, second)
-
-    def _density(self, at: Grid) -> tuple[Grid, Grid]:
-        """People a square metre about each, and a push away from where they stand closer."""
-        cell = np.floor((at + 600) / CELL_M).astype(int).clip(1, 298)
-        grid = np.bincount(cell[:, 0] * 300 + cell[:, 1], minlength=90000).reshape(300, 300) / CELL_M**2
-        x, y = cell[:, 0], cell[:, 1]
-        slope = np.stack([grid[x - 1, y] - grid[x + 1, y], grid[x, y - 1] - grid[x, y + 1]], axis=1)
-        return grid[x, y], np.clip(0.15 * slope, -0.4, 0.4)
 
     def _pass_gates(self, moving: Any, second: float) -> None:
         del second

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from firmware_sim.places import Ground
 from firmware_sim.plan import Unit
 
 Grid = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+Index = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+Flags = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 
 LON, LAT = 120.5835, 31.2905  # the town hall of Lanjiang
 # States last until they change; everything else is smooth between two steps.
@@ -32,6 +34,23 @@ class Event(NamedTuple):
     lon: float
     lat: float
     value: float = math.nan
+
+
+class Fix(NamedTuple):
+    """Where something is, as who tells it believes; `track` is empty for who tells its own place."""
+
+    track: str
+    lon: float
+    lat: float
+    accuracy: float
+
+
+@runtime_checkable
+class Moving(Protocol):
+    """A world in which places are told, too."""
+
+    def fixes(self, unit: Unit, second: float) -> list[Fix]:
+        """What a unit that measures `position` tells at a second."""
 
 
 class World(Protocol):
@@ -110,4 +129,16 @@ def zone(
         "id": key,
         "properties": {"name": name, "kind": kind} | more,
         "geometry": {"type": "Polygon", "coordinates": [ring]},
+    }
+
+
+def line(
+    key: str, name: str, kind: str, ground: Ground, points: list[tuple[float, float]], **more: Any
+) -> dict[str, Any]:
+    """A line as a GeoJSON feature."""
+    return {
+        "type": "Feature",
+        "id": key,
+        "properties": {"name": name, "kind": kind} | more,
+        "geometry": {"type": "LineString", "coordinates": [list(ground.degrees(x, y)) for x, y in points]},
     }

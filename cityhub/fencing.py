@@ -1,0 +1,265 @@
+"""Fencing: fixes against the zones that hold now; who is inside what, who ought to be and is not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import numpy as np
+import psycopg
+import structlog
+from numpy.typing import NDArray
+
+from edge.reading import now_us
+from geo import record
+from geo.crossing import Crossings, Told
+from geo.fence import Fence
+from geo.record import CROSSING
+from geo.standing import SAVED, Standing
+from geo.table import fences, next_turn
+from geo.zones import VIEW, Zone
+from ingest.batch import Batch
+from ingest.fixes import Fixes
+
+log = structlog.get_logger("cityhub.fencing")
+
+PREFIX = "standing-"
+"""Before the names of what is remembered, in a checkpoint."""
+IDLE_US = 3_600_000_000
+"""So long after its last fix a track that is in no zone is forgotten."""
+TOKEN_US = 86_400_000_000
+"""So long after it a track without a name is forgotten wherever it was: its token is over."""
+OWN = "own"
+NOBODY = -1
+
+
+class Inside(NamedTuple):
+    """Who is inside what: k pairs."""
+
+    zone: NDArray[np.int32]  # ids of zones
+    track: NDArray[np.int32]  # ids of tracks
+    device: NDArray[np.int32]  # ids of devices that tell their own place; 0: a track without a name
+    dwelt: NDArray[np.bool_]  # it has stayed for the zone's `dwell_s`
+
+
+class Absent(NamedTuple):
+    """Who ought to be inside what, and is not known to be: k pairs."""
+
+    zone: NDArray[np.int32]  # ids of zones
+    device: NDArray[np.int32]  # ids of devices
+
+
+class Fencing:
+    """Tracks by their ids in slots of our own, which are given anew when a track is forgotten."""
+
+    def __init__(self) -> None:
+        self._crossings = Crossings([], [])
+        self._zones: dict[int, int] = {}  # version by id
+        self._version = np.zeros(0, np.int32)  # by place
+        self._turn: datetime | None = None  # when the next zone begins or ceases to hold
+        self._wanted: dict[int, list[int]] = {}  # the zones in which a device ought to be, by its id
+        self._slots: dict[int, int] = {}  # by track
+        self._free: list[int] = []
+        # By slot: the track (NOBODY: free), the device that tells its own place (0: none), when we heard of it last.
+        self._track = np.zeros(0, np.int32)
+        self._device = np.zeros(0, np.int32)
+        self._heard = np.zeros(0, np.int64)
+
+    @property
+    def due(self) -> bool:
+        """Whether a zone has begun or ceased to hold since they were read."""
+        return self._turn is not None and datetime.now(UTC) >= self._turn
+
+    @property
+    def followed(self) -> bool:
+        """Whether any track is known: where nobody tells a place, that nobody is inside says nothing."""
+        return bool((self._track != NOBODY).any())
+
+    def refresh(self, connection: psycopg.Connection) -> None:
+        """Read the zones again where any has changed; who was inside stays inside, and is told nothing."""
+        with connection.transaction(), connection.cursor() as cursor:
+            self._turn = next_turn(cursor)
+            zones: dict[int, int] = dict(
+                cursor.execute("select id, version from zone_in_force where kind <> %s", (VIEW,)).fetchall()
+            )
+            read = [] if zones == self._zones else [zone for zone in fences(cursor) if zone.kind != VIEW]
+            cursor.execute(
+                """select device.id, zone.id from zone_in_force zone, unnest(expected) as key
+                          join device using (key) where device.retired_at is null order by 1, 2"""
+            )
+            self._wanted = {}
+            for device, zone in cursor:
+                self._wanted.setdefault(device, []).append(zone)
+        if zones != self._zones:
+            before = self._standing.state()
+            self._crossings = Crossings(
+                [zone.geometry for zone in read],
+                [_fence(zone) for zone in read],
+                keys=np.array([zone.id for zone in read], np.int64),
+            )
+            self._restore(before)
+            self._version = np.array([zone.version for zone in read], np.int32)
+            self._zones = zones
+            log.info("zones read", zones=len(zones))
+        self._expect()
+
+    def follow(self, batch: Batch) -> None:
+        """Move tracks by the fixes of a batch: fills in their outcome, and leaves in it what is to be told."""
+        if not len(batch.fixes):
+            return
+        told = self._feed(batch.fixes, batch.fix_device)
+        batch.fixes["outcome"] = told.outcome
+        events = told.events
+        crossings = np.zeros(len(events), CROSSING)
+        crossings["time"], crossings["kind"], crossings["stayed"] = (
+            events["at"], events["kind"], events["stayed"],
+        )  # fmt: skip
+        crossings["track"] = batch.fixes["track"][events["row"]]
+        crossings["zone"] = self._standing.keys[events["zone"]]
+        crossings["version"] = self._version[events["zone"]]
+        batch.crossings = crossings
+
+    def replay(self, fixes: Fixes, device: NDArray[np.int32]) -> None:
+        """Take in what was stored after the checkpoint, each with its device: nobody is told, for it was told then."""
+        self._feed(fixes, device)
+
+    @staticmethod
+    def write(cursor: psycopg.Cursor, batch: Batch) -> None:
+        """Write the crossings of a batch in its transaction; in the writer's thread."""
+        record.write(cursor, batch.crossings)
+
+    def inside(self) -> Inside:
+        """Who is inside what now. A track that fell silent inside stays inside: `seen` says since when."""
+        pairs = self._standing.present()
+        return Inside(
+            self._standing.keys[pairs["zone"]].astype(np.int32),
+            self._track[pairs["track"]],
+            self._device[pairs["track"]],
+            pairs["dwelt"] == 1,
+        )
+
+    def absent(self) -> Absent:
+        """Who ought to be inside and is not, those among them who have never told their place."""
+        pairs = self._standing.present()
+        devices, zones = self._device[pairs["track"]], self._standing.keys[pairs["zone"]]
+        there = set(zip(devices.tolist(), zones.tolist(), strict=True))
+        gone = [
+            (zone, device)
+            for device, wanted in self._wanted.items()
+            for zone in wanted
+            if (device, zone) not in there
+        ]
+        columns = np.array(gone, np.int32).reshape(-1, 2)
+        return Absent(columns[:, 0], columns[:, 1])
+
+    def seen(self, track: NDArray[np.int32]) -> NDArray[np.int64]:
+        """When each of these tracks was last believed, us; geo.track.NEVER for one that is not known."""
+        slots = [self._slots.get(number, len(self._standing.tracks)) for number in track.tolist()]
+        return self._standing.seen(slots)
+
+    def tidy(self, now: int) -> int:
+        """Forget who has been silent for long; returns how many. Call now and then: it goes through all that is kept."""
+        slots = np.flatnonzero(self._track != NOBODY)
+        silent = now - self._heard[slots]
+        # Whoever is inside somewhere, or is about to be, has a pair.
+        idle = self._standing.tracks["pair"][slots] < 0
+        gone = slots[(idle & (silent > IDLE_US)) | ((self._device[slots] == 0) & (silent > TOKEN_US))]
+        if len(gone):
+            self._standing.forget(gone)
+            for slot in gone.tolist():
+                del self._slots[int(self._track[slot])]
+            self._track[gone], self._device[gone] = NOBODY, 0
+            self._free += gone.tolist()
+            self._standing.hold(len(self._track))  # it has let its last places go
+        return len(gone)
+
+    def saved(self) -> dict[str, NDArray[Any]]:
+        """What is remembered, by name; tracks are named by their ids."""
+        state = self._standing.state()
+        for rows in state.values():
+            rows["track"] = self._track[rows["track"]]
+        own = np.flatnonzero((self._device != 0) & (self._track != NOBODY))
+        state[OWN] = np.column_stack((self._track[own], self._device[own]))
+        return {PREFIX + name: rows for name, rows in state.items()}
+
+    def take_up(self, saved: Mapping[str, NDArray[Any]]) -> None:
+        """Begin where a checkpoint ended, once the zones are read."""
+        state = {name: saved[PREFIX + name].copy() for name in SAVED if PREFIX + name in saved}
+        if len(state) < len(SAVED) or any(state[name].dtype != dtype for name, dtype in SAVED.items()):
+            return
+        now = now_us()
+        for rows in state.values():
+            rows["track"] = self._slots_of(rows["track"], now)
+        own = saved[PREFIX + OWN]
+        self._device[self._slots_of(own[:, 0], now)] = own[:, 1]
+        self._restore(state)
+        self._expect()
+
+    @property
+    def _standing(self) -> Standing:
+        return self._crossings.standing
+
+    def _restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        self._standing.restore(state)
+        self._standing.hold(len(self._track))
+
+    def _feed(self, fixes: Fixes, device: NDArray[np.int32]) -> Told:
+        slots = self._slots_of(fixes["track"], now_us())
+        own = np.where(fixes["named"], device, 0)
+        fresh = own[self._device[slots] != own]
+        self._device[slots] = own
+        if not self._wanted.keys().isdisjoint(fresh.tolist()):
+            self._expect()
+        return self._crossings.feed(slots, fixes["time"], fixes["lon"], fixes["lat"], fixes["accuracy"])
+
+    def _expect(self) -> None:
+        """Tell the fences who ought to be inside; who was told to be absent is not told again."""
+        place = {key: number for number, key in enumerate(self._standing.keys.tolist())}
+        slots = {int(self._device[slot]): int(slot) for slot in np.flatnonzero(self._device).tolist()}
+        wanted = {
+            (slots[device], place[zone])
+            for device, zones in self._wanted.items()
+            for zone in zones
+            if device in slots and zone in place
+        }
+        pairs = self._standing.expected()
+        asked = set(zip(pairs["track"].tolist(), pairs["zone"].tolist(), strict=True))
+        for slot, zone in wanted - asked:
+            self._standing.expect(slot, zone)
+        for slot, zone in asked - wanted:
+            self._standing.expect(slot, zone, expected=False)
+
+    def _slots_of(self, track: NDArray[np.int32], now: int) -> NDArray[np.int32]:
+        """The slots of tracks, which are heard of now."""
+        ids, place = np.unique(track, return_inverse=True)
+        found = [self._slots.get(number, NOBODY) for number in ids.tolist()]
+        for each, (number, slot) in enumerate(zip(ids.tolist(), found, strict=True)):
+            if slot == NOBODY:
+                found[each] = self._take(number)
+        slots = np.array(found, np.int32)
+        self._heard[slots] = now
+        return slots[place]
+
+    def _take(self, track: int) -> int:
+        if not self._free:
+            before = len(self._track)
+            room = max(64, before)
+            self._track = np.pad(self._track, (0, room), constant_values=NOBODY)
+            self._device = np.pad(self._device, (0, room))
+            self._heard = np.pad(self._heard, (0, room))
+            self._free = list(range(before + room - 1, before - 1, -1))
+        slot = self._free.pop()
+        self._track[slot], self._slots[track] = track, slot
+        return slot
+
+
+def _fence(zone: Zone) -> Fence:
+    """What is asked at the border of a zone: what it says, else as of every fence."""
+    usual = Fence()
+    return Fence(
+        usual.exit_m if zone.exit_m is None else zone.exit_m,
+        usual.enter_s if zone.enter_s is None else zone.enter_s,
+        usual.exit_s if zone.exit_s is None else zone.exit_s,
+        zone.dwell_s,
+    )

@@ -1,0 +1,166 @@
+"""What the census tells of a zone: its metrics, in the units of the profile `zone`, and the same in words for an alarm."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cityhub.ground import Watched
+from geo.density import per_m2
+from geo.filling import FORESEEN_S, Filling
+from geo.levels import share_of_capacity
+
+Column = NDArray[np.float64]
+
+NOT_FORESEEN_MIN = FORESEEN_S / 60
+"""Said where the zone is surely not full before, or nothing is sure: an alarm that stands must be able to end."""
+ENOUGH = 0.2
+"""Of the ground that cameras see of a zone: the density of less is not the zone's."""
+SECONDS = 60.0
+METRICS = (
+    "persons", "seen", "density", "full", "spread", "speed", "crowded", "change", "minutes-to-full",
+    "tracks", "intruders", "dwelling", "absent",
+)  # fmt: skip
+RESTRICTED = "restricted"
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Who is inside a zone by the crossings of its border: numbers of tracks."""
+
+    tracks: int
+    uninvited: int  # but for those that ought to be inside
+    dwelling: int
+    absent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """All that is known of a zone at a moment; NaN: not known."""
+
+    persons: float
+    source: str
+    share: float
+    seen: float
+    spread: float
+    speed: float
+    crowded: float
+    filling: Filling
+    presence: Presence | None
+
+
+def values(zone: Watched, known: Known, *, dense: bool) -> dict[str, float]:
+    """By metric; what is not known is not in it. `dense`: a camera says the density of this zone itself."""
+    enough = known.share >= ENOUGH
+    heads, ground = (known.seen, known.share * zone.usable_m2) if enough else (known.persons, zone.usable_m2)
+    partial = known.source == "cameras" and not enough
+    density = np.nan if dense or partial else float(per_m2(_one(heads), _one(ground))[0])
+    full = float(share_of_capacity(known.persons, zone.capacity or np.nan)) if zone.capacity else np.nan
+    per_s, reach = known.filling
+    there = not math.isnan(known.persons)
+    said: dict[str, float] = {
+        "persons": round(known.persons, 1),
+        "seen": round(100 * known.share, 1),
+        "density": round(density, 3),
+        "full": round(full, 1),
+        "spread": round(known.spread, 1),
+        "speed": round(known.speed, 2),
+        "crowded": round(known.crowded, 2),
+    }
+    if there and per_s is not None:
+        said["change"] = round(SECONDS * per_s, 1)
+        if zone.capacity:
+            minutes = NOT_FORESEEN_MIN if reach is None else reach.after_s / SECONDS
+            said["minutes-to-full"] = round(min(minutes, NOT_FORESEEN_MIN), 1)
+    if (presence := known.presence) is not None:
+        said["tracks"] = presence.tracks
+        if zone.dwell_s is not None:
+            said["dwelling"] = presence.dwelling
+        if zone.expected:
+            said["absent"] = presence.absent
+    if zone.kind == RESTRICTED and (there or presence is not None):
+        said["intruders"] = _intruders(known)
+    return {metric: value for metric, value in said.items() if not math.isnan(value)}
+
+
+def words(zone: Watched, known: Known, said: dict[str, float]) -> dict[str, str]:
+    """By metric: why an alarm on it stands, as an operator says it."""
+    found: dict[str, str] = {}
+    people = _people(zone, known)
+    seen = f"cameras see {100 * known.share:.0f} % of it" if known.share > 0 else ""
+    if "full" in said:
+        found["full"] = _sentence(zone, people, _by(known), _pace(said))
+    if "density" in said:
+        where = (
+            f"on the {100 * known.share:.0f} % of it that cameras see" if ENOUGH <= known.share < 1 else ""
+        )
+        found["density"] = _sentence(zone, f"{said['density']:.1f} people per m2 {where}".rstrip(), people)
+    if "minutes-to-full" in said:
+        found["minutes-to-full"] = _sentence(
+            zone, _soon(known.filling, said["minutes-to-full"]), people, _pace(said)
+        )
+    if "crowded" in said:
+        found["crowded"] = _sentence(
+            zone, f"{said['crowded']:.1f} people per m2 where it is densest", people, seen
+        )
+    for metric, what in (
+        ("intruders", "inside, and nobody expects them"),
+        ("dwelling", f"inside for longer than {(zone.dwell_s or 0) / SECONDS:.0f} min"),
+        ("absent", "missing of those that ought to be inside"),
+    ):
+        if metric in said:
+            found[metric] = _sentence(zone, f"{said[metric]:.0f} {what}")
+    return found
+
+
+def _intruders(known: Known) -> int:
+    """Who is inside and not expected: by their tracks, or as people beyond those who are expected and there."""
+    presence = known.presence or Presence(0, 0, 0, 0)
+    welcome = presence.tracks - presence.uninvited
+    people = 0 if math.isnan(known.persons) else math.floor(known.persons + 0.5)
+    return max(presence.uninvited, people - welcome)
+
+
+def _soon(filling: Filling, minutes: float) -> str:
+    reach = filling.full
+    if reach is None:
+        return f"not full within {NOT_FORESEEN_MIN:.0f} min"
+    if reach.after_s == 0:
+        return "full"
+    earliest, latest = reach.earliest_s / SECONDS, reach.latest_s / SECONDS
+    until = f"{latest:.0f}" if latest <= 2 * NOT_FORESEEN_MIN else "much later"
+    span = "" if f"{earliest:.0f}" == until else f" ({earliest:.0f} to {until})"
+    return f"full in about {minutes:.0f} min{span}"
+
+
+def _people(zone: Watched, known: Known) -> str:
+    if math.isnan(known.persons):
+        return ""
+    of = f" of {zone.capacity:,}" if zone.capacity else ""
+    return f"{known.persons:,.0f}{of} people"
+
+
+def _by(known: Known) -> str:
+    if known.source == "cameras":
+        return "counted by cameras" + (
+            f" that see {100 * known.share:.0f} % of it" if known.share < 1 else ""
+        )
+    if known.source == "doors":
+        return f"counted at its doors, give or take {known.spread:.0f}"
+    return "by their positions"
+
+
+def _pace(said: dict[str, float]) -> str:
+    change = round(said.get("change", 0))
+    return "" if not change else f"{abs(change)} {'more' if change > 0 else 'fewer'} a minute"
+
+
+def _sentence(zone: Watched, *clauses: str) -> str:
+    return f"{zone.name}: {', '.join(clause for clause in clauses if clause)}"
+
+
+def _one(value: float) -> Column:
+    return np.array([value], np.float64)

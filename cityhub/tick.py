@@ -1,0 +1,189 @@
+"""One moment of the census: counts, doors and positions become what is said of every zone and line, and its evidence."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from cityhub import telling
+from cityhub.ground import Ground, Meter, Watched
+from cityhub.headcount import COUNT, Counted, Headcount
+from cityhub.movement import Movement, Moving
+from cityhub.passage import flows
+from cityhub.recall import PERSONS, Past
+from cityhub.telling import Known, Presence
+from geo.filling import FORESEEN_S, Filling, filling
+
+log = structlog.get_logger("cityhub.census")
+
+TOGETHER = 50
+"""Zones of which one message speaks: with all their evidence some 100 KiB."""
+SOURCES = 20
+"""Cameras and doors that a zone's evidence names; a square with more of them is not better proved."""
+CALM = 10
+"""So often a clock that was apart is said to be right again; then it is not spoken of."""
+NOT_SAID = Filling(None, None)
+
+Own = Mapping[tuple[str, str], int]
+Body = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """What a moment leaves behind; `number` is of the last thing that was handed over before it."""
+
+    number: int = 0
+    bodies: list[Body] = field(default_factory=list)
+    words: dict[tuple[str, str], str] = field(default_factory=dict)  # by device and metric
+    doors: dict[str, NDArray[np.float64]] = field(default_factory=dict)  # by zone's key
+    waiting: NDArray[np.void] = field(default_factory=lambda: np.zeros(0, COUNT))
+
+
+class Ticking:
+    """The state between moments, on one ground."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self._heads, self._movement = Headcount(ground), Movement(ground)
+        self._past: dict[str, deque[tuple[float, float]]] = {zone.device: deque() for zone in ground.watched}
+        self._apart: dict[str, int] = {}  # by device: how often its clock is still to be spoken of
+        self._told: set[str] = set()
+
+    def redraw(self, ground: Ground) -> None:
+        """Zones, views or lines have changed; what is known of the others goes on."""
+        heads, movement = Headcount(ground), Movement(ground)
+        heads.go_on_from(self._heads)
+        movement.go_on_from(self._movement)
+        self._ground, self._heads, self._movement = ground, heads, movement
+        self._past = {zone.device: self._past.get(zone.device, deque()) for zone in ground.watched}
+
+    def attend(self, meters: Iterable[Meter], faults: Iterable[str] = ()) -> None:
+        """These series count people; `faults` are what is wrong with those that should."""
+        self._heads.attend(meters)
+        outside = {key for floor in self._heads.floors for key in floor.outside}
+        self._tell({f"camera {key}: its view lies in no watched zone" for key in outside} | set(faults))
+
+    def recall(self, past: Past, doors: Mapping[str, NDArray[np.float64]]) -> None:
+        """Begin where the last run of the hub ended."""
+        self._heads.remember(past.counts)
+        self._heads.restore(doors)
+        for device, counts in past.persons.items():
+            self._past[device].extend(counts)
+
+    def take(self, rows: NDArray[np.void], heard: dict[int, int], fixes: NDArray[Any] | None) -> None:
+        """Take in what has come, in order."""
+        self._heads.take(rows, heard)
+        if fixes is not None and len(fixes):
+            self._movement.take(fixes)
+
+    def tick(self, at_us: int, number: int, own: Own, inside: Callable[[Watched], Presence | None]) -> Tick:
+        """All that is known at a moment; `inside` says who is inside a zone by the crossings of its border."""
+        moving = self._movement.at(at_us)
+        counted = self._heads.count(at_us, moving.persons)
+        bodies: list[Body] = []
+        words: dict[tuple[str, str], str] = {}
+        for first in range(0, len(self._ground.watched), TOGETHER):
+            body: Body = {"ts": at_us // 1000, "values": {}, "from": {}}
+            for place in range(first, min(first + TOGETHER, len(self._ground.watched))):
+                presence = inside(self._ground.watched[place])
+                words |= self._zone(place, at_us, counted, moving, presence, own, body)
+            bodies.append(body)
+        rest: Body = {"ts": at_us // 1000, "values": {}, "from": {}}
+        self._lines(at_us, own, rest)
+        self._clocks(rest)
+        rest["values"] |= {f"{key}/{metric}": None for key, metric in own if key in self._ground.resting}
+        bodies.append(rest)
+        return Tick(
+            number, [body for body in bodies if body["values"]], words, self._heads.state(), self._heads.waiting.copy()
+        )  # fmt: skip
+
+    def _zone(
+        self,
+        place: int,
+        at_us: int,
+        counted: Counted,
+        moving: Moving,
+        presence: Presence | None,
+        own: Own,
+        body: Body,
+    ) -> dict[tuple[str, str], str]:
+        zone = self._ground.watched[place]
+        persons = float(counted.persons[place])
+        known = Known(
+            persons,
+            counted.source[place],
+            float(counted.share[place]),
+            float(counted.seen[place]),
+            float(counted.spread[place]),
+            float(moving.speed[place]),
+            float(moving.crowded[place]),
+            self._filling(zone.device, at_us, persons, zone.capacity),
+            presence,
+        )
+        said = telling.values(zone, known, dense=zone.id in self._heads.dense)
+        body["values"] |= {f"{zone.device}/{metric}": value for metric, value in said.items()}
+        # What was said before ends with null. Not so the people: that nobody is counted any more is what is missed.
+        body["values"] |= {
+            f"{zone.device}/{metric}": None
+            for metric in telling.METRICS
+            if metric not in said and metric != PERSONS and (zone.device, metric) in own
+        }
+        if known.source:
+            cameras, doors = self._heads.evidence(place)
+            body["from"][zone.device] = {
+                "by": known.source,
+                "cameras": dict(list(cameras.items())[:SOURCES]),
+                "doors": dict(list(doors.items())[:SOURCES]),
+            }
+        return {(zone.device, metric): text for metric, text in telling.words(zone, known, said).items()}
+
+    def _filling(self, device: str, at_us: int, persons: float, capacity: int | None) -> Filling:
+        past = self._past[device]
+        while past and past[0][0] < at_us / 1e6 - FORESEEN_S:
+            past.popleft()
+        if math.isnan(persons):
+            return NOT_SAID
+        past.append((at_us / 1e6, persons))
+        times, counts = np.array(past).T
+        return filling(times, counts, capacity)
+
+    def _lines(self, at_us: int, own: Own, body: Body) -> None:
+        for gate, flow, ways in zip(
+            self._ground.gates, flows(self._heads, at_us), self._heads.ways, strict=True
+        ):
+            said = {
+                "flow-forward": flow.forward,
+                "flow-back": flow.back,
+                "flow-both": flow.forward + flow.back,
+            }
+            for metric, value in said.items():
+                if not math.isnan(value):
+                    body["values"][f"{gate.device}/{metric}"] = round(value, 4)
+                elif (gate.device, metric) in own:
+                    body["values"][f"{gate.device}/{metric}"] = None
+            body["from"][gate.device] = {"by": "doors", "doors": self._heads.newest(ways)}
+
+    def _clocks(self, body: Body) -> None:
+        apart = self._heads.apart
+        self._tell({
+            f"the clock of {key} is {abs(behind):.0f} s {'behind' if behind > 0 else 'ahead'}: its counts are left out"
+            for key, behind in apart.items()
+        } if set(apart) - set(self._apart) else set())  # fmt: skip
+        self._apart |= dict.fromkeys(apart, CALM)
+        for key, left in list(self._apart.items()):
+            body["values"][f"{key}/clock-apart"] = round(abs(apart.get(key, 0.0)), 1)
+            self._apart[key] = left - 1
+            if left <= 1:
+                del self._apart[key]
+
+    def _tell(self, sentences: set[str]) -> None:
+        for sentence in sorted(sentences - self._told):
+            log.warning("the census leaves something out", because=sentence)
+        self._told |= sentences
