@@ -205,6 +205,23 @@ def test_a_bow_tie_is_repaired_and_noted() -> None:
     assert "Self-intersection" in note
 
 
+def test_a_ball_of_wool_is_refused_and_not_disentangled_for_minutes() -> None:
+    corners = np.random.default_rng(1).uniform((120, 31), (120.1, 31.1), (2000, 2)).tolist()
+    assert "too often" in str(refusal(collection(feature(ring=[*corners, corners[0]]))))
+
+
+def test_a_long_outline_that_crosses_itself_once_is_repaired() -> None:
+    """A survey of 20,000 corners whose end was drawn past its beginning."""
+    turn = np.linspace(0, 2 * np.pi, 20_000, endpoint=False)
+    radius = 0.05 + 0.01 * np.sin(40 * turn) + 0.0001 * np.random.default_rng(1).uniform(-1, 1, len(turn))
+    ring = np.column_stack((120.6 + radius * np.cos(turn), 31.3 + radius * np.sin(turn))).tolist()
+    ring.insert(len(ring) // 2, [120.6 + 0.2, 31.3])
+    ring.insert(len(ring) // 3, [120.6, 31.3 - 0.2])
+    (zone,), (note,) = parse(collection(feature(ring=[*ring, ring[0]])))[:2]
+    assert "Self-intersection" in note
+    assert zone.geometry.is_valid
+
+
 def test_overlapping_parts_are_merged_not_cut_out() -> None:
     moved = [[lon + 0.005, lat] for lon, lat in SQUARE]
     (zone,) = parse(collection(shaped("MultiPolygon", [[SQUARE], [moved]]))).zones
