@@ -86,13 +86,14 @@ def blind(zones: Sequence[Zone], fresh: Collection[str]) -> list[Zone]:
     if not views:
         return []
     tree = shapely.STRtree([zone.geometry for zone in crowds])
-    view, crowd = tree.query([zone.geometry for zone in views], predicate="intersects")
-    used = {
-        int(at)
-        for at, place in zip(view, crowd, strict=True)
-        if _same_floor(views[at], crowds[place]) and _together(views[at], crowds[place])
-    }
-    return [zone for at, zone in enumerate(views) if at not in used]
+    return [
+        view
+        for view in views
+        if not any(
+            _same_floor(view, crowds[at]) and _together(view, crowds[at])
+            for at in tree.query(view.geometry, predicate="intersects").tolist()
+        )
+    ]
 
 
 def remarks(zones: Sequence[Zone], fresh: Collection[str]) -> list[str]:
