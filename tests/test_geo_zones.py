@@ -116,7 +116,7 @@ def test_a_corridor_may_have_several_lines_and_says_what_it_lacks() -> None:
 
 
 def test_every_fault_of_a_document_is_told_with_its_feature_and_its_place() -> None:
-    bad = [
+    bad: list[Any] = [
         feature(key="sound"),
         feature(key="open", ring=SQUARE[:-1]),
         feature(key="NOT A KEY"),
@@ -191,8 +191,8 @@ def test_lines_are_read_beside_the_zones() -> None:
         ("river", "waterway", None, None, 2),
     ]
     assert lines[0].length_m == pytest.approx(apart(120.60, 31.30, 120.61, 31.30))
-    moved_ = parse(collection(door), "GCJ02").lines[0]
-    assert 300 < apart(*moved_.geometry.coords[0], 120.60, 31.30) < 700
+    lon, lat = shapely.get_coordinates(parse(collection(door), "GCJ02").lines[0].geometry)[0].tolist()
+    assert 300 < apart(lon, lat, 120.60, 31.30) < 700
 
 
 def test_a_bow_tie_is_repaired_and_noted() -> None:
