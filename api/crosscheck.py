@@ -92,6 +92,24 @@ def notes(cursor: psycopg.Cursor[Any], parsed: Parsed, fresh: Collection[str]) -
     return told
 
 
+def left_behind(cursor: psycopg.Cursor[Any], retired: Sequence[str]) -> list[str]:
+    """What still points at zones that are retired: devices that count them, lines that lead into them."""
+    rows = cursor.execute(
+        """select zone.key, device.key, 'counts' from device join zone on zone.id = device.zone_id
+           where zone.key = any(%(gone)s) and device.retired_at is null and device.profile <> 'zone'
+           union all
+           select into_zone, key, 'leads into' from line where into_zone = any(%(gone)s) and retired_at is null
+           union all
+           select from_zone, key, 'leads out of' from line where from_zone = any(%(gone)s) and retired_at is null
+           order by 1, 2""",
+        {"gone": list(retired)},
+    ).fetchall()
+    told = [f"'{zone}' is retired, and '{key}' {does} it still." for zone, key, does in rows[:TOLD]]
+    return told + (
+        [f"{len(rows) - TOLD:,} more point at zones that are retired."] if len(rows) > TOLD else []
+    )
+
+
 def _departments(cursor: psycopg.Cursor[Any], items: Sequence[Zone | Line]) -> Iterator[str]:
     """Departments that there were not: added, as a list of devices adds them."""
     named = sorted({item.department for item in items if item.department})

@@ -34,6 +34,8 @@ def place_devices(cursor: psycopg.Cursor[Any]) -> int:
         """select id, lon, lat, profile in ('zone', 'counting-line') from device
            where lon is not null and retired_at is null"""
     ).fetchall()
+    # Two at once would both write the same rows.
+    cursor.execute("lock table device_zone in share row exclusive mode")
     cursor.execute("delete from device_zone")
     columns: Any = np.array(devices, np.float64).reshape(-1, 4).T
     zone_ids, shapes = polygons(cursor, columns[1].tolist(), columns[2].tolist())

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from api import zoning
 from api.access import Caller, SignedIn, only
 from api.database import Pool, aside
+from api.deeds import Deeds, DeedsOf
 from api.problems import CONFLICT, Problem, answer
 from api.values import Instant, Key, Line, Moment
 from api.watched import WatchedError
@@ -28,12 +29,12 @@ THEIRS = ("department", "camera", "counter", "expected")
 
 
 class Version(BaseModel):
-    """A zone or line as one version had it; `record` is without its geometry."""
+    """A zone or line as one version had it; `record` is without its geometry, `who` is told of the caller's own."""
 
     version: int
     valid_from: Instant
     valid_to: Instant | None
-    who: str
+    who: str | None
     because: str
     record: dict[str, Any]
     changed: list[str]
@@ -56,9 +57,9 @@ class ZoneImport(BaseModel):
 
 
 @router.get("/api/v1/zones/{zone}")
-async def zone(zone: Key, caller: SignedIn, pool: Pool, at: Moment | None = None) -> dict[str, Any]:
+async def zone(zone: Key, caller: SignedIn, deeds: DeedsOf, at: Moment | None = None) -> dict[str, Any]:
     """Show a zone or a line in full, retired or not, as a Feature; `at`: as it was at a moment."""
-    spans = await _spans(pool, zone)
+    spans = await _spans(deeds, zone)
     if at is not None:
         spans = [
             each for each in spans if each.valid_from <= at and (each.valid_to is None or at < each.valid_to)
@@ -77,14 +78,15 @@ async def zone(zone: Key, caller: SignedIn, pool: Pool, at: Moment | None = None
 
 
 @router.get("/api/v1/zones/{zone}/history")
-async def history(zone: Key, caller: SignedIn, pool: Pool) -> Versions:
+async def history(zone: Key, caller: SignedIn, deeds: DeedsOf) -> Versions:
     """Show what a zone or a line has been, who changed it, when, why, and what of it."""
-    spans = await _spans(pool, zone)
+    spans = await _spans(deeds, zone)
     items = []
     for before, span in zip([None, *spans[:-1]], spans, strict=True):
         changed = [] if before is None else [n for n in span.record if span.record[n] != before.record.get(n)]
         record = {n: value for n, value in _told(span.record, caller).items() if n not in UNSAID}
-        items.append(Version(**{**span._asdict(), "record": record}, changed=changed))
+        who = span.who if _theirs(span.record, caller) else None
+        items.append(Version(**{**span._asdict(), "record": record, "who": who}, changed=changed))
     return Versions(items=items)
 
 
@@ -135,23 +137,27 @@ async def retire(
     gone = await aside(
         pool, partial(zoning.retire, keys=[zone], who=caller.name, because=because, reach=caller.department)
     )
-    if not gone:
+    if not gone.keys:
         raise Problem(404, "There is no such zone or line of yours in service.")
 
 
-async def _spans(pool: Pool, key: str) -> list[Span]:
+async def _spans(deeds: Deeds, key: str) -> list[Span]:
     def look(connection: psycopg.Connection[Any]) -> list[Span]:
         with connection.cursor() as cursor:
             return table.history(cursor, key)
 
-    spans = await aside(pool, look)
+    spans = await deeds.do(look)  # not aside, where an import takes its time
     if not spans:
         raise Problem(404, "There is no such zone or line.")
     return spans
 
 
+def _theirs(record: dict[str, Any], caller: Caller) -> bool:
+    return caller.reach is None or record["department"] == caller.department
+
+
 def _told(record: dict[str, Any], caller: Caller) -> dict[str, Any]:
-    if caller.reach is None or record["department"] == caller.department:
+    if _theirs(record, caller):
         return record
     return {name: value for name, value in record.items() if name not in THEIRS}
 

@@ -7,14 +7,18 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import psycopg
+import structlog
 
 from api import crosscheck, watched
 from api.placing import place_devices
+from api.watched import WatchedError
 from geo import table
 from geo.datum import Datum
 from geo.zones import LAYER, Parsed, ZoneError, parse
 from governance import audit
 from ingest import life
+
+log = structlog.get_logger(__name__)
 
 LOCK = 0x7A6F6E65  # "zone": two imports at once would each retire what the other brings
 
@@ -29,6 +33,13 @@ class Imported(NamedTuple):
     notes: list[str]
     placed: int
     """Devices of the field that stand in a zone."""
+
+
+class Retired(NamedTuple):
+    """The keys of what was in service and is no more, and what still points at it."""
+
+    keys: list[str]
+    notes: list[str]
 
 
 def take(
@@ -86,6 +97,7 @@ def _write(
         retired = table.retire_others(cursor, layers, parsed.place, reach)
     new, changed = [*zones.new, *lines.new], [*zones.changed, *lines.changed]
     notes = [*parsed.notes, *crosscheck.notes(cursor, parsed, {*new, *changed})]
+    notes += crosscheck.left_behind(cursor, retired)
     return Imported(new, changed, zones.same + lines.same, retired, notes, settle(cursor))
 
 
@@ -96,8 +108,8 @@ def retire(
     who: str,
     because: str,
     reach: str | None = None,
-) -> list[str]:
-    """Take zones and lines out of service, of one department or of any; returns those that were in it."""
+) -> Retired:
+    """Take zones and lines out of service, of one department or of any."""
     with connection.transaction(), connection.cursor() as cursor:
         cursor.execute("select pg_advisory_xact_lock(%s)", (LOCK,))
         life.sign(cursor, who, because)
@@ -105,27 +117,36 @@ def retire(
         settle(cursor)
         for key in gone:
             audit.record(cursor, who, "zone.retire", f"zone:{key}", "done", {"because": because})
-    return gone
+        return Retired(gone, crosscheck.left_behind(cursor, gone))
 
 
 class Turns:
-    """Settles anew when a zone has begun or ceased to hold; asked from time to time."""
+    """Settles anew when a zone has begun or ceased to hold; asked from time to time by the hub."""
 
     def __init__(self) -> None:
         self._begun = False
         self._next: datetime | None = None
 
     def look(self, connection: psycopg.Connection[Any]) -> None:
-        """Settle if a turn has come since the last look; at the first one, if there may have been one before it."""
+        """Settle if a turn has come since the last look; at the first one, whatever may have come before it."""
         with connection.transaction(), connection.cursor() as cursor:
-            row = cursor.execute(
-                """select exists(select from zone where retired_at is null
-                                 and (valid_from < now() or valid_to < now())), now()"""
-            ).fetchone()
-            bounded, now = row or (False, None)
-            if (bounded and not self._begun) or (now and self._next and now >= self._next):
-                settle(cursor)
+            cursor.execute("select pg_advisory_xact_lock(%s)", (LOCK,))
+            try:
+                self._settle(cursor)
+            except WatchedError as error:
+                log.error("a watched zone has no device", reason=str(error), remedy=error.hint)  # noqa: TRY400 -- an operator's mistake
             self._begun, self._next = True, table.next_turn(cursor)
+
+    def _settle(self, cursor: psycopg.Cursor[Any]) -> None:
+        row = cursor.execute(
+            """select exists(select from zone where retired_at is null
+                             and (valid_from < now() or valid_to < now())), now()"""
+        ).fetchone()
+        bounded, now = row or (False, None)
+        if (bounded and not self._begun) or (now and self._next and now >= self._next):
+            settle(cursor)
+        elif not self._begun:
+            watched.register(cursor)  # of zones that were imported before there were such devices
 
 
 def settle(cursor: psycopg.Cursor[Any]) -> int:

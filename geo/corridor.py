@@ -16,8 +16,8 @@ from geo.refusal import ShapeError, place_of
 
 PIECE_DEG = 0.1
 MAX_WIDTH_M = 10_000.0
-# A metre of width and a thousand degrees of line would be ten thousand pieces: rivers and roads of a province are 50.
-MOST_PIECES = 2_000
+# From pole to pole is a thousand and takes seconds; a province is 50.
+MOST_PIECES = 200
 
 
 def corridor(line: LineString | MultiLineString, width_m: float) -> Polygon | MultiPolygon:

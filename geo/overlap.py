@@ -16,7 +16,9 @@ from geo.zones import VIEW, Zone
 LEAST_M2 = 1.0
 """What two surveys of one border differ by is less, or told last."""
 TOLD = 20
-AT_ONCE = 20_000
+AT_ONCE = 256
+# 50,000 cells of a grid have 200,000 neighbours; the same layer drawn a hundred times over itself would have millions.
+MOST_PAIRS = 500_000
 CROWD = "crowd"
 
 
@@ -28,26 +30,37 @@ class Overlap(NamedTuple):
     m2: float
 
 
-def overlapping(zones: Sequence[Zone], fresh: Collection[str]) -> list[Overlap]:
-    """Jurisdictions of one kind, floor and time that overlap by `LEAST_M2` or more, the most ground first.
+class Overlaps(NamedTuple):
+    """The pairs, the most ground first, and how many zones were not looked at because so many lie on each other."""
+
+    pairs: list[Overlap]
+    unseen: int
+
+
+def overlapping(zones: Sequence[Zone], fresh: Collection[str]) -> Overlaps:
+    """Jurisdictions of one kind, floor and time that overlap by `LEAST_M2` or more.
 
     Only pairs of which one at least has its key in `fresh`.
     """
     found: list[Overlap] = []
+    unseen, left = 0, MOST_PAIRS
     for kind in CHAIN:
         here = [zone for zone in zones if zone.kind == kind]
         drawn = np.array([zone.geometry for zone in here], object)
-        new = np.flatnonzero(np.array([zone.key in fresh for zone in here], bool))
-        if not len(new):
-            continue
-        one, other = shapely.STRtree(drawn).query(drawn[new])
-        one = new[one]
-        is_new = np.isin(other, new)
-        once = (one < other) | ~is_new
-        for first in range(0, int(once.sum()), AT_ONCE):
-            part = np.flatnonzero(once)[first : first + AT_ONCE]
-            found += _pairs(here, drawn, one[part], other[part])
-    return sorted(found, key=lambda overlap: -overlap.m2)
+        is_new = np.array([zone.key in fresh for zone in here], bool)
+        new = np.flatnonzero(is_new)
+        tree = shapely.STRtree(drawn)
+        for first in range(0, len(new), AT_ONCE):
+            if left <= 0:
+                unseen += len(new) - first
+                break
+            one, other = tree.query(drawn[new[first : first + AT_ONCE]])
+            one += first
+            one = new[one]
+            once = np.flatnonzero((one < other) | ~is_new[other])[:left]
+            left -= len(once)
+            found += _pairs(here, drawn, one[once], other[once])
+    return Overlaps(sorted(found, key=lambda overlap: -overlap.m2), unseen)
 
 
 def _pairs(
@@ -73,18 +86,19 @@ def blind(zones: Sequence[Zone], fresh: Collection[str]) -> list[Zone]:
     if not views:
         return []
     tree = shapely.STRtree([zone.geometry for zone in crowds])
-    view, crowd = tree.query([zone.geometry for zone in views], predicate="intersects")
-    used = {
-        int(at)
-        for at, place in zip(view, crowd, strict=True)
-        if _same_floor(views[at], crowds[place]) and _together(views[at], crowds[place])
-    }
-    return [zone for at, zone in enumerate(views) if at not in used]
+    return [
+        view
+        for view in views
+        if not any(
+            _same_floor(view, crowds[at]) and _together(view, crowds[at])
+            for at in tree.query(view.geometry, predicate="intersects").tolist()
+        )
+    ]
 
 
 def remarks(zones: Sequence[Zone], fresh: Collection[str]) -> list[str]:
     """Both as sentences; `fresh`: the keys of the zones that are looked at, `zones`: all that they are held against."""
-    overlaps = overlapping(zones, fresh)
+    overlaps, unseen = overlapping(zones, fresh)
     told = [
         f"'{one.key}' and '{other.key}' are both a {one.kind} and overlap by {m2:,.0f} m2: the smaller one has that ground."
         for one, other, m2 in overlaps[:TOLD]
@@ -94,6 +108,8 @@ def remarks(zones: Sequence[Zone], fresh: Collection[str]) -> list[str]:
         told.append(
             f"{len(overlaps) - TOLD:,} more pairs of jurisdictions overlap, by {rest:,.0f} m2 in all."
         )
+    if unseen:
+        told.append(f"{unseen:,} jurisdictions were not held against the others: too many lie on each other.")
     lost = blind(zones, fresh)
     told += [
         f"'{view.key}': this camera's view lies in no crowd zone: what {view.camera or 'it'} counts goes nowhere."

@@ -30,6 +30,11 @@ SURELY_DEG2 = 1e-10
 ROUNDING_DEG = 1e-9
 
 
+# A ring of 300 random corners, 12 KB, has 20,000 pairs of edges whose boxes meet, and takes half a second to repair; one of
+# 2,000 has a million, and takes 40 s and a gigabyte. A real outline has about two for each edge, as long as it may be.
+MOST_CROSSINGS = 20_000
+SAMPLE, MOST_COMPARED = 256, 10_000_000
+
 # What GEOS says of an invalid geometry: "Self-intersection[120.6 31.3]".
 _REASON = re.compile(r"(.*)\[(\S+) (\S+)\]")
 
@@ -104,6 +109,10 @@ def _valid(drawn: Polygon | MultiPolygon) -> tuple[Polygon | MultiPolygon, str |
     """Repair what crosses itself, keeping areas only."""
     first = place_of(drawn)
     wrong, at = (None, first) if drawn.is_valid else _reason(drawn, first)
+    if wrong is not None and _tangled(drawn):
+        raise ShapeError(
+            f"its outline crosses itself too often to be repaired ({wrong})", "Draw its outline again.", at
+        )
     sound = drawn if wrong is None else _repaired(drawn)
     if sound is None:
         raise ShapeError(
@@ -125,6 +134,18 @@ def _reason(drawn: Polygon | MultiPolygon, otherwise: Place) -> tuple[str, Place
     if found is None:
         return told, otherwise
     return found[1], (float(found[2]), float(found[3]))
+
+
+def _tangled(drawn: Polygon | MultiPolygon) -> bool:
+    """Whether so many of its edges may cross that a repair takes minutes and gigabytes: by the boxes of some of them."""
+    places = shapely.get_coordinates(drawn)
+    low, high = np.minimum(places[1:], places[:-1]), np.maximum(places[1:], places[:-1])
+    count = len(low)
+    some = np.random.default_rng(0).permutation(count)[: min(SAMPLE, MOST_COMPARED // count + 1)]
+    meet = (low[some, None] <= high).all(axis=2) & (low <= high[some, None]).all(axis=2)
+    # Each meets itself and its two neighbours.
+    pairs = count / 2 * max(float(meet.sum(axis=1).mean()) - 3, 0.0)
+    return pairs > MOST_CROSSINGS + 3 * count
 
 
 def repaired(drawn: Polygon | MultiPolygon) -> Polygon | MultiPolygon | None:

@@ -178,8 +178,10 @@ def test_devices_stand_in_a_zone_while_it_holds(hub: Connection) -> None:
     assert stands() == 1
     turns.look(hub)  # a control: nobody told it that the zone was changed behind its back
     assert stands() == 1
+    hub.execute("delete from device where key = 'zone-fair'")
     zoning.Turns().look(hub)  # the hub begins anew
     assert stands() == 0
+    assert "zone-fair" in devices(hub)  # as of a zone from before there were such devices
     hub.execute("update zone set valid_to = now() + interval '0.2 seconds'")
     turns.look(hub)
     time.sleep(0.25)
@@ -194,8 +196,15 @@ def test_what_a_layer_no_longer_has_is_retired_where_asked_and_comes_back_as_its
     take(hub, feature("a"), feature("b"), feature("other", layer="parks"), line("w", kind="waterway"))
     kept = take(hub, feature("a"))
     assert kept.retired == []
+    hub.execute(
+        """insert into department (key, name) values ('police', 'Police') on conflict do nothing;
+           insert into device (key, name, department_id, profile, zone_id)
+           select 'camera-1', 'Camera', department.id, 'counting-camera', zone.id from department, zone
+           where department.key = 'police' and zone.key = 'b'"""
+    )
     replaced = take(hub, feature("a"), replace=True)
     assert sorted(replaced.retired) == ["b", "w"]
+    assert replaced.notes == ["'b' is retired, and 'camera-1' counts it still."]
     assert {zone.key for zone in table.fences(hub.cursor())} == {"a", "other"}
     assert table.lines(hub.cursor()) == []
     (before,) = table.zones(hub.cursor(), ["b"])
@@ -258,7 +267,8 @@ def test_a_watched_zone_is_a_device_that_follows_it(hub: Connection) -> None:
     found = devices(hub)
     assert found["zone-square"][1] == "retired"
     assert found["zone-depot"] == ("zone", "suspended", "hub", "depot", "Depot")
-    zoning.retire(hub, ["gate"], who="tester", because="rebuilt")
+    gone = zoning.retire(hub, ["gate", "river", "nowhere"], who="tester", because="rebuilt")
+    assert (gone.keys, gone.notes) == (["gate", "river"], [])
     assert devices(hub)["line-gate"][1] == "retired"
     take(hub, feature("square", square(121.0)))
     assert devices(hub)["zone-square"][1] == "commissioned"
@@ -433,13 +443,14 @@ def test_map_clients_get_the_zones_of_a_place_a_day_and_a_layer(hub: Connection,
     )
     assert api.get("/api/v1/zones/market", params={"at": "2026-01-01T00:00:00Z"}).status_code == 404
     first, second = api.get("/api/v1/zones/market/history").json()["items"]
-    assert first["valid_to"] == second["valid_from"]
+    assert (first["valid_to"], first["who"]) == (second["valid_from"], "tester")
     assert sorted(second["changed"]) == ["area_m2", "camera", "floor", "geometry", "layer"]
     assert api.get("/api/v1/zones/nowhere").status_code == 404
     api.delete("/api/v1/session")
     sign_in(api, hub, "operator", "hub")
     others = api.get("/api/v1/zones/market").json()["properties"]
     assert {"camera", "department", "expected"} & others.keys() == set()
+    assert [each["who"] for each in api.get("/api/v1/zones/market/history").json()["items"]] == [None, None]
     assert [each["properties"]["department"] for each in api.get("/api/v1/zones").json()["features"]] == [
         None,
         None,

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from itertools import combinations
 
+import pytest
 import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
+from geo import overlap
 from geo.area import area_m2
 from geo.overlap import blind, overlapping, remarks
 from geo.zones import Zone
@@ -53,7 +55,7 @@ def test_pairs_that_claim_the_same_ground_at_the_same_time_are_found(
     city: list[Zone], fresh: set[str]
 ) -> None:
     expected = {
-        (one.key, other.key): round(area_m2(shared))
+        (one.key, other.key): round(area_m2(shared))  # type: ignore[arg-type]  # boxes meet in boxes
         for one, other in combinations(city, 2)
         if one.kind == other.kind
         and one.kind in ("street", "grid")
@@ -62,7 +64,8 @@ def test_pairs_that_claim_the_same_ground_at_the_same_time_are_found(
         and together(one, other)
         and (shared := shapely.intersection(one.geometry, other.geometry)).area > 1e-12
     }
-    found = overlapping(city, fresh)
+    found, unseen = overlapping(city, fresh)
+    assert unseen == 0
     told = {
         tuple(sorted((one.key, other.key), key=lambda key: int(key[1:]))): round(m2)
         for one, other, m2 in found
@@ -86,6 +89,17 @@ def test_views_that_touch_no_crowd_zone_are_found(city: list[Zone]) -> None:
         )
     ]
     assert [view.key for view in blind(city, {each.key for each in city})] == expected
+
+
+def test_a_layer_drawn_over_itself_again_and_again_is_not_looked_at_to_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(overlap, "MOST_PAIRS", 1000)
+    monkeypatch.setattr(overlap, "AT_ONCE", 10)
+    city = [zone(number, "grid", (0, 0), 1, None, None) for number in range(100)]
+    found, unseen = overlapping(city, {each.key for each in city})
+    assert (len(found), unseen) == (1000, 80)
+    assert "80 jurisdictions were not held" in remarks(city, {each.key for each in city})[-1]
 
 
 def test_of_many_overlaps_the_widest_are_told_and_the_others_counted() -> None:

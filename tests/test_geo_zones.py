@@ -116,7 +116,7 @@ def test_a_corridor_may_have_several_lines_and_says_what_it_lacks() -> None:
 
 
 def test_every_fault_of_a_document_is_told_with_its_feature_and_its_place() -> None:
-    bad = [
+    bad: list[Any] = [
         feature(key="sound"),
         feature(key="open", ring=SQUARE[:-1]),
         feature(key="NOT A KEY"),
@@ -191,8 +191,8 @@ def test_lines_are_read_beside_the_zones() -> None:
         ("river", "waterway", None, None, 2),
     ]
     assert lines[0].length_m == pytest.approx(apart(120.60, 31.30, 120.61, 31.30))
-    moved_ = parse(collection(door), "GCJ02").lines[0]
-    assert 300 < apart(*moved_.geometry.coords[0], 120.60, 31.30) < 700
+    lon, lat = shapely.get_coordinates(parse(collection(door), "GCJ02").lines[0].geometry)[0].tolist()
+    assert 300 < apart(lon, lat, 120.60, 31.30) < 700
 
 
 def test_a_bow_tie_is_repaired_and_noted() -> None:
@@ -203,6 +203,23 @@ def test_a_bow_tie_is_repaired_and_noted() -> None:
     assert area_m2(zone.geometry) == pytest.approx(area_m2(Polygon(SQUARE)) / 2, rel=1e-3)
     assert "old-town" in note
     assert "Self-intersection" in note
+
+
+def test_a_ball_of_wool_is_refused_and_not_disentangled_for_minutes() -> None:
+    corners = np.random.default_rng(1).uniform((120, 31), (120.1, 31.1), (2000, 2)).tolist()
+    assert "too often" in str(refusal(collection(feature(ring=[*corners, corners[0]]))))
+
+
+def test_a_long_outline_that_crosses_itself_once_is_repaired() -> None:
+    """A survey of 20,000 corners whose end was drawn past its beginning."""
+    turn = np.linspace(0, 2 * np.pi, 20_000, endpoint=False)
+    radius = 0.05 + 0.01 * np.sin(40 * turn) + 0.0001 * np.random.default_rng(1).uniform(-1, 1, len(turn))
+    ring = np.column_stack((120.6 + radius * np.cos(turn), 31.3 + radius * np.sin(turn))).tolist()
+    ring.insert(len(ring) // 2, [120.6 + 0.2, 31.3])
+    ring.insert(len(ring) // 3, [120.6, 31.3 - 0.2])
+    (zone,), (note,) = parse(collection(feature(ring=[*ring, ring[0]])))[:2]
+    assert "Self-intersection" in note
+    assert zone.geometry.is_valid
 
 
 def test_overlapping_parts_are_merged_not_cut_out() -> None:

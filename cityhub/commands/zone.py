@@ -195,8 +195,9 @@ def retire(
     """Take a zone or line out of service: nothing is located or counted in it any more; its past stays."""
     with connect(settings(config)) as connection:
         gone = zoning.retire(connection, [key], who=operator(), because=because)
-    if not gone:
+    if not gone.keys:
         raise OperatorError(f"no zone or line {key} in service", "`cityhub zone list` shows those there are")
+    _tell(gone.notes)
     out.print(f"{key} is retired")
 
 

@@ -26,6 +26,7 @@ def silent(connection: psycopg.Connection) -> Iterator[Finding]:
                                 from profile, jsonb_each(body -> 'metrics') as each (name, metric)
                                 where profile.key = device.profile) as due on true
            where retired_at is null and not recorded and device.key <> 'hub'
+             and profile not in ('zone', 'counting-line')  -- the hub speaks for these, of what others tell it
              and coalesce(age, extract(epoch from now() - created_at)) > greatest(%s, %s * interval_s)
            order by age desc nulls last, device.key""",
         (PATIENCE_S, INTERVALS),
