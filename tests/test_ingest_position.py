@@ -285,6 +285,11 @@ def test_names_that_change_with_every_fix_fill_no_memory() -> None:
     assert len(batch.fixes) == 1, "others feel nothing"
 
 
+def test_a_platforms_own_topic_of_that_name_is_not_ours() -> None:
+    (left,) = Hub().assembler.assemble([message("zigbee/lamp/position", b"raised")]).messages
+    assert left.payload == b"raised"
+
+
 def test_what_is_beyond_a_quota_waits_without_its_names() -> None:
     hub = Hub()
     hub.assembler._quotas = Quotas(Quota(0.001, 1))
