@@ -47,6 +47,7 @@ class Crossings:
         fences: Fence | Sequence[Fence],
         motion: Motion | None = None,
         keys: ArrayLike | None = None,
+        areas: ArrayLike | None = None,
     ) -> None:
         """Take zones in WGS 84 degrees, longitude first.
 
@@ -55,12 +56,13 @@ class Crossings:
             fences: what is asked of each, or of all.
             motion: what tracks may do.
             keys: int64 (n,), the zones' names in what is saved; default: their places.
+            areas: float64 (n,), m2, where somebody knows them already.
         """
         self.motion = motion or Motion()
         asked = [fences] * len(polygons) if isinstance(fences, Fence) else list(fences)
         if len(asked) != len(polygons):
             raise ValueError(f"{len(asked)} fences for {len(polygons)} zones")
-        self._fences = _table(asked, polygons)
+        self._fences = _table(asked, polygons, areas_m2(polygons) if areas is None else np.asarray(areas))
         self._outlines = Outlines(polygons)
         self._reach = Reach(polygons, self._fences["exit_m"] + SLACK_M)
         self.standing = Standing(np.arange(len(polygons)) if keys is None else np.asarray(keys, np.int64))
@@ -122,7 +124,9 @@ class Crossings:
         return near._replace(row=rows[near.row].astype(np.int32))
 
 
-def _table(fences: Sequence[Fence], polygons: Sequence[Polygon | MultiPolygon]) -> NDArray[Any]:
+def _table(
+    fences: Sequence[Fence], polygons: Sequence[Polygon | MultiPolygon], areas: NDArray[Any]
+) -> NDArray[Any]:
     table = np.zeros(len(fences), FENCE)
     table["exit_m"] = [fence.exit_m for fence in fences]
     table["enter_us"] = [round(fence.enter_s * 1e6) for fence in fences]
@@ -130,7 +134,7 @@ def _table(fences: Sequence[Fence], polygons: Sequence[Polygon | MultiPolygon]) 
     table["dwell_us"] = [round((fence.dwell_s or 0) * 1e6) for fence in fences]
     table["tells"] = [sum(1 << KINDS.index(kind) for kind in fence.tells) for fence in fences]
     # Somewhere every area is as deep as its size by the length of its border, or deeper.
-    table["room_m"] = areas_m2(polygons) / np.maximum(_borders_m(polygons), 1e-9)
+    table["room_m"] = areas / np.maximum(_borders_m(polygons), 1e-9)
     return table
 
 

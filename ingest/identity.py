@@ -50,9 +50,7 @@ class Identity:
     def discreet(self, messages: list[Message]) -> list[Message]:
         """Messages as they may be stored: from here on nobody sees what a source calls whom it sees."""
         return [
-            message._replace(payload=self._kept(message))
-            if message.topic.endswith(f"/{POSITION}")
-            else message
+            message._replace(payload=self._kept(message)) if _tells_a_place(message.topic) else message
             for message in messages
         ]
 
@@ -173,3 +171,8 @@ class Identity:
         if rest is None:
             return device.id, device.key
         return (device.id, rest) if rest.startswith(MARK) else None
+
+
+def _tells_a_place(topic: str) -> bool:
+    """Whether a topic is one of ours for positions; a platform may call its own as it likes."""
+    return topic.endswith("/" + POSITION) and topic.startswith("city/v1/")

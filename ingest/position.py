@@ -108,21 +108,19 @@ def _json(payload: bytes, arrived_us: int, *, kept: bool) -> Read:
     entries = document if isinstance(document, list) else [document]
     if not 0 < len(entries) <= READINGS_LIMIT:
         raise Malformed(f"{len(entries)} fixes; a message has 1 to {READINGS_LIMIT}")
-    found = Read(JSON, positions.gather([]))
-    fixes = []
+    bad: list[str] = []
+    said: list[Any] = []
+    fixes, plain = [], True
     for entry in entries:
         try:
             fixes.append(_fix(entry, arrived_us, kept=kept))
         except Malformed as error:
-            found.bad.append(str(error))
-            found.entries.append(str(error))
+            bad.append(str(error))
+            said.append(str(error))
         else:
-            found.plain = found.plain and entry.keys() <= MEMBERS
-            found.entries.append(
-                {name: entry[name] for name in ("ts", "lon", "lat", "accuracy") if name in entry}
-            )
-    found.said = positions.gather(fixes)
-    return found
+            plain = plain and entry.keys() <= MEMBERS
+            said.append({name: entry[name] for name in ("ts", "lon", "lat", "accuracy") if name in entry})
+    return Read(JSON, positions.gather(fixes), None, bad, said, plain)
 
 
 def _fix(entry: Any, arrived_us: int, *, kept: bool) -> tuple[str, int, float, float, float]:

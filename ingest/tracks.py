@@ -38,7 +38,7 @@ class Tracks:
         self._free: list[int] = []
         self.newest = Newest()
         self.id: NDArray[np.int32] = np.zeros(1, np.int32)  # by slot
-        self._heard: NDArray[np.int64] = np.zeros(1, np.int64)
+        self._heard: NDArray[np.int64] = np.zeros(1, np.int64)  # us; 0: nobody has this slot
 
     def take(self, wanted: Sequence[Wanted], now_us: int) -> NDArray[np.int32]:
         """The slots of tracks; REFUSED for those of a device that has too many."""
@@ -57,7 +57,8 @@ class Tracks:
 
     def tidy(self, now_us: int) -> int:
         """Let go who has been silent for long; returns how many."""
-        gone = [slot for slot in self._names if now_us - self._heard[slot] > IDLE_US]
+        gone: list[int] = np.flatnonzero((self._heard > 0) & (now_us - self._heard > IDLE_US)).tolist()
+        self._heard[gone] = 0
         for slot in gone:
             name = self._names.pop(slot)
             del self._slots[name]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import balance, checking, drawing, fences, labelled, meters
+from bench import balance, checking, drawing, fences, following, labelled, meters
 from bench.errors import BenchError, Mismatch
 from bench.reader import Reader
 from bench.stored import City
@@ -55,6 +55,12 @@ def test_fences_follows_every_track_and_locates_as_shapely_does() -> None:
     cells, wide = fences.real(fences.SHARED / "geo", 80)
     assert len(cells) == 100
     assert min(fences.locate([*cells, wide[0]], 1)) > 0
+
+
+def test_positions_finds_every_fix_stored_once() -> None:
+    found = following.run(1, 1, lambda _: None, coarser=10)
+    assert found["fixes_per_s"]
+    assert found["fixes_per_cpu_s"]
 
 
 def test_fences_without_its_data_says_where_to_get_them(tmp_path: Path) -> None:

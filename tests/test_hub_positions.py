@@ -13,6 +13,7 @@ import pytest
 from fix_hub import House, wait_for
 
 from cityhub.commands.device import import_devices
+from cityhub.commands.zone import import_zones
 from edge import positions
 from edge.agent import Agent
 from edge.reading import now_us
@@ -60,6 +61,41 @@ def told(house: House) -> list[tuple[str, int]]:
 
 def stored(house: House, count: int) -> None:
     wait_for(lambda: house.ask("select count(*) from fix") == [(count,)], f"{count} fixes")
+
+
+def send_batches(house: House, device: Any, begun: int) -> None:
+    """Of a gateway: one batch twice and one that cannot be read, until it is told that both are done with."""
+    batch = positions.gather(
+        [("", begun, LON, LAT, 3.0), (SECRET, begun, LON, LAT, 3.0), ("camera-09/7", begun, LON, LAT, 3.0)]
+    )
+    sealed = positions.seal(Envelope("b00t", 1, 1), positions.body(batch))
+    heard: list[dict[str, Any]] = []
+    device.message_callback_add(
+        "city/v1/police/gateway-02/committed", lambda *m: heard.append(orjson.loads(m[2].payload))
+    )
+    device.subscribe("city/v1/police/gateway-02/committed", 1)
+    unreadable = cbor2.dumps({"v": 1, "boot": "b00t", "seq": 2, "base": 1, "names": [SECRET]})
+    for payload in (sealed, sealed, unreadable):
+        house.send(device, "city/v1/police/gateway-02/position", payload)
+    wait_for(lambda: {"boot": "b00t", "seq": 2} in heard, "the gateway to be told what is committed")
+
+
+def draw(house: House, key: str) -> None:
+    """Import a zone around the place 300 m east of the middle, and wait until the hub has read it."""
+    read = (house.home / "hub.log").read_text().count("zones read")
+    west, east, south, north = LON + 250 / EAST, LON + 350 / EAST, LAT - 0.0005, LAT + 0.0005
+    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
+    zone = {
+        "type": "Feature",
+        "id": key,
+        "properties": {"kind": "area"},
+        "geometry": {"type": "Polygon", "coordinates": [ring]},
+    }
+    file = house.home / f"{key}.geojson"
+    file.write_bytes(orjson.dumps({"type": "FeatureCollection", "features": [zone]}))
+    with house.connect() as connection:
+        import_zones(connection, file)
+    wait_for(lambda: (house.home / "hub.log").read_text().count("zones read") > read, "the zone to be read")
 
 
 def carry(house: House, begun_us: int) -> None:
@@ -125,23 +161,19 @@ def test_positions_are_stored_once_without_names_and_who_comes_is_told_once_thro
     assert house.ask("select name from track where anonymous order by id") == tokens  # the salt was kept
 
     walk(house, device, begun, range(30, 35), 0)
-    batch = positions.gather(
-        [("", begun, LON, LAT, 3.0), (SECRET, begun, LON, LAT, 3.0), ("camera-09/7", begun, LON, LAT, 3.0)]
-    )
-    sealed = positions.seal(Envelope("b00t", 1, 1), positions.body(batch))
-    heard: list[dict[str, Any]] = []
-    device.message_callback_add(
-        "city/v1/police/gateway-02/committed", lambda *m: heard.append(orjson.loads(m[2].payload))
-    )
-    device.subscribe("city/v1/police/gateway-02/committed", 1)
-    unreadable = cbor2.dumps({"v": 1, "boot": "b00t", "seq": 2, "base": 1, "names": [SECRET]})
-    for payload in (sealed, sealed, unreadable):
-        house.send(device, "city/v1/police/gateway-02/position", payload)
-    wait_for(lambda: {"boot": "b00t", "seq": 2} in heard, "the gateway to be told what is committed")
+    send_batches(house, device, begun)
     walk(house, device, begun, range(60, 75), 300)
     stored(house, 18 + 5 + 3 + 15)
     carry(house, begun)
     stored(house, 41 + 3)
+    # A zone that is drawn while the hub runs is a fence a moment later.
+    draw(house, "pitch")
+    walk(house, device, begun, range(75, 85), 300)
+    stored(house, 44 + 10)
+    pitch = house.ask(
+        "select crossing.kind, zone_version from crossing join zone on zone.id = zone_id where key = 'pitch'"
+    )
+    assert pitch == [("enter", 1)]
     assert told(house) == [("enter", begun // 1_000_000 + 20), ("exit", begun // 1_000_000 + 60)]
     assert house.ask(
         "select device.key, track.name from track join device on device.id = device_id where not anonymous order by 1"
@@ -156,7 +188,7 @@ def test_positions_are_stored_once_without_names_and_who_comes_is_told_once_thro
     ]
     balance = "select sum(received - stored - duplicate - quarantined - rejected), sum(stored), sum(duplicate) from ledger_minute"
     unbalanced, kept, duplicate = house.ask(balance)[0]
-    assert (unbalanced, kept) == (0, 44 + 2)
+    assert (unbalanced, kept) == (0, 54 + 2)
     assert duplicate >= 4  # the batch that was sent twice, and what the killed hub had committed
     assert house.stop_hub() == 0
     assert secrets_kept(house) == []

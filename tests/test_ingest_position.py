@@ -21,6 +21,7 @@ from ingest import position
 from ingest.batch import Batch
 from ingest.judge import FUTURE_US, PAST_US
 from ingest.message import Message
+from ingest.quota import HELD_LIMIT, Quota, Quotas
 from ingest.tracks import MOST
 
 SECRET = "Zhang San 粤B12345"
@@ -282,6 +283,23 @@ def test_names_that_change_with_every_fix_fill_no_memory() -> None:
         batch = hub.take([message(MINE, columnar(*rows)), message(THEIRS, fix(NOW + start))])
     assert letters(batch) == [("too-many-tracks", 5000)]
     assert len(batch.fixes) == 1, "others feel nothing"
+
+
+def test_a_platforms_own_topic_of_that_name_is_not_ours() -> None:
+    (left,) = Hub().assembler.assemble([message("zigbee/lamp/position", b"raised")]).messages
+    assert left.payload == b"raised"
+
+
+def test_what_is_beyond_a_quota_waits_without_its_names() -> None:
+    hub = Hub()
+    hub.assembler._quotas = Quotas(Quota(0.001, 1))
+    batch = hub.take([message(MINE, fix(NOW - n * SECOND, track=SECRET)) for n in range(3)])
+    assert (len(batch.fixes), len(batch.held)) == (1, 2)
+    assert not any(SECRET in each.payload.decode() for _, each in batch.held)
+    hub.assembler._quotas.held[:] = HELD_LIMIT
+    batch = hub.take([message(MINE, fix(NOW - 9 * SECOND, track=SECRET))])
+    assert letters(batch) == [("over-quota", 1)]
+    assert not tells(batch)
 
 
 def test_held_messages_are_not_renamed_twice() -> None:

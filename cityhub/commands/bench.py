@@ -37,6 +37,7 @@ class Name(StrEnum):
     PROTOCOLS = "protocols"
     RIVERS = "rivers"
     FENCES = "fences"
+    POSITIONS = "positions"
 
 
 MODULES = {
@@ -54,6 +55,7 @@ MODULES = {
     Name.PROTOCOLS: "bench.protocols",
     Name.RIVERS: "bench.rivers",
     Name.FENCES: "bench.fences",
+    Name.POSITIONS: "bench.following",
 }
 
 
@@ -97,6 +99,7 @@ def bench(  # noqa: PLR0917 -- the options of a command line
     beside ioos_qc and river. `anomaly`: the score of the anomaly check on labelled recordings, beside published
     detectors. `protocols`: frames of SL 651 and packets of HJ 212 a second, from bytes to samples. `access`: how soon a revoked device is thrown out, among 10,000. `rivers`: pages before floods, and false ones, of the rule for urban streams.
     `fences`: fixes a second against 50,000 zones, points located a second among 2,000 real polygons, beside shapely.
+    `positions`: fixes a second through the whole hub, with tokens, those fences and the commit.
 
     Exits with 1 and prints no number when a reading that was sent is not stored, or not answered, exactly once.
     """
