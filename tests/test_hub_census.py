@@ -128,6 +128,7 @@ def test_a_square_is_counted_alarmed_traced_and_survives_a_power_cut(
             3,
             "Filling up",
         )
+        assert alarm["reason"] == "The square: 100 of 100 people, counted by cameras"
         steps = client.get(f"/api/v1/alarms/{alarm['id']}").json()["transitions"]
         assert steps[0]["reason"] == "The square: 100 of 100 people, counted by cameras"
         at, value = told(house, "zone-square", "persons")[0]
