@@ -96,8 +96,9 @@ class Census:
                 series.id, device.id, device.key, series.metric, series.measured.counts, series.measured.interval_s,
                 device.zone_id, dense=_dense(profile, series.metric),
             )  # fmt: skip
-            if len(self._devices) <= device.id:
-                self._devices = np.pad(self._devices, (0, 2 * device.id - len(self._devices) + 1))
+            # Its last place is nobody's: it stands for all beyond.
+            if len(self._devices) <= device.id + 1:
+                self._devices = np.pad(self._devices, (0, 2 * device.id + 2 - len(self._devices)))
             self._devices[device.id] = True
             self._redraw = True
 

@@ -12,7 +12,7 @@ from shapely import MultiPolygon, Polygon, union_all
 
 from api.watched import LINE, PREFIX, ZONE
 from geo.lines import COUNTING
-from geo.table import lines, zones
+from geo.table import lines, zones_of
 from geo.zones import VIEW, WATCHED
 
 Ways = Literal["view", "in", "out"]
@@ -124,7 +124,7 @@ def read(connection: psycopg.Connection[Any]) -> Ground:
     """What holds now."""
     now = datetime.now(UTC)
     with connection.cursor() as cursor:
-        known = zones(cursor)
+        known = zones_of(cursor, {*WATCHED, VIEW})
         drawn = lines(cursor, COUNTING)
     watched = tuple(
         Watched(
