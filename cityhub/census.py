@@ -225,6 +225,8 @@ class Census:
             (view.camera, f"camera {view.camera}", "") for view in drawn.views
         ]
         for gate in drawn.gates:
+            if gate.counter is None:
+                continue
             named += [(gate.counter, f"line {gate.key}", metric) for metric in (gate.forward, gate.backward)]
         for key, who, metric in named:
             device = self._registry.devices.get(key)

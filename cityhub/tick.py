@@ -163,7 +163,7 @@ class Ticking:
 
     def _lines(self, at_us: int, own: Own) -> Iterator[_Said]:
         for gate, flow, ways in zip(
-            self._ground.gates, flows(self._heads, at_us), self._heads.ways, strict=True
+            self._ground.gates, flows(self._heads, self._movement, at_us), self._heads.ways, strict=True
         ):
             found = {
                 "flow-forward": flow.forward,
@@ -175,7 +175,13 @@ class Ticking:
                 for metric, value in found.items()
                 if not math.isnan(value) or (gate.device, metric) in own
             }
-            yield _Said(gate.device, said, {"by": "doors", "doors": self._heads.newest(ways)} if said else {})
+            yield _Said(
+                gate.device,
+                said,
+                {"by": "tracks" if gate.counter is None else "doors", "doors": self._heads.newest(ways)}
+                if said
+                else {},
+            )
 
     def _clocks(self) -> Iterator[_Said]:
         apart = self._heads.apart

@@ -10,7 +10,7 @@ import numpy as np
 import orjson
 import pytest
 from numpy.typing import NDArray
-from shapely import box
+from shapely import LineString, box
 
 from alerts import rulebook
 from alerts.rulebook import Subject
@@ -283,6 +283,24 @@ def test_where_only_positions_are_known_they_count_and_say_how_fast_and_how_clos
     assert hall.step()["zone-square/persons"] == 0  # followed a moment ago, and nobody there
     hall.at += 60 * SECOND
     assert "zone-square/persons" not in hall.step()  # nobody follows anybody
+
+
+def test_a_line_without_a_counter_counts_the_tracks_that_cross_it() -> None:
+    drawn = LineString([(2e-4, 0), (2e-4, 2e-4), (2e-4, 4e-4)])  # northward: its left is in the west
+    line = Gate("line-open", "open", None, width_m=44.0, drawn=drawn)
+    hall = Hall(Ground((zone(),), (), (line,)))
+    assert hall.step()["line-open/flow-both"] is None
+    for second in range(0, 61, 2):
+        east = (1e-4 + second * 4e-6, 1.5e-4)  # crosses once
+        west = (3e-4 - second * 4e-6, 2e-4)  # crosses once, where two parts of the line meet
+        still = (1e-4, 1e-4)
+        hall.ticking.take(np.zeros(0, COUNT), {}, fixes(hall.at + second * SECOND, east, east, west, still))
+    hall.at += 50 * SECOND
+    said = hall.step()
+    assert said["line-open/flow-forward"] == pytest.approx(2 / 60 / 44, abs=1e-4)
+    assert said["line-open/flow-back"] == pytest.approx(1 / 60 / 44, abs=1e-4)
+    hall.at += 80 * SECOND
+    assert hall.step()["line-open/flow-both"] is None
 
 
 def test_who_is_inside_is_said_of_zones_that_ask_for_it() -> None:
