@@ -33,7 +33,7 @@ class Alarm(BaseModel):
     """An alarm; levels run from 0 normal to 4 red.
 
     `value` is that of the last transition, `now` the newest one while the alarm stands, and
-    `interval_s` says how often a new one is to be expected.
+    `interval_s` says how often a new one is to be expected. `reason`: why it stands in words, as its last step that has any says it.
     """
 
     id: str
@@ -63,6 +63,7 @@ class Alarm(BaseModel):
     lon: Number
     lat: Number
     trend: int
+    reason: str | None
 
 
 class Transition(BaseModel):
@@ -109,7 +110,7 @@ COLUMNS = """
         'value', case when abs(l.value) < 'infinity' then l.value end, 'time', l.time, 'flag', l.flag
     ) end as now,
     case when jsonb_typeof(planned.every) = 'number' then planned.every::float8 end as interval_s,
-    coalesce(recent.trend, 0) as trend
+    coalesce(recent.trend, 0) as trend, said.reason
 """
 TABLES = """
     alarm a
@@ -125,6 +126,10 @@ TABLES = """
         select coalesce(f.body -> 'metrics' -> s.metric, f.body -> 'derived' -> s.metric) -> 'interval_s' as every
         from profile f where f.key = d.profile
     ) as planned on true
+    left join lateral (
+        select reason from alarm_transition
+        where alarm_id = a.id and reason is not null and to_level > 0 order by alarm_transition.id desc limit 1
+    ) as said on true
     left join lateral (
         select sign((array_agg(r.value order by r.time desc))[1] - (array_agg(r.value order by r.time))[1])::integer
                as trend

@@ -169,7 +169,8 @@ class Feed:
             found = await connection.execute(
                 f"""
                 select t.id as number, d.department_id, t.kind, t.from_level, t.to_level, t.at, t.recorded_at,
-                       t.value as step_value, t.reading_time, v.sha256 as rule_sha256, t.actor, t.comment, t.reason,
+                       t.value as step_value, t.reading_time, v.sha256 as rule_sha256, t.actor, t.comment,
+                       t.reason as step_reason,
                        {COLUMNS}
                 from {TABLES}
                 join alarm_transition t on t.alarm_id = a.id
@@ -189,7 +190,9 @@ class Feed:
 
 def _text(row: dict[str, Any]) -> bytes | None:
     try:
-        step = Transition(**{**row, "id": str(row["number"]), "value": row["step_value"]})
+        step = Transition(
+            **{**row, "id": str(row["number"]), "value": row["step_value"], "reason": row["step_reason"]}
+        )
         alarm = Alarm(**row)
     except ValueError as error:
         # One row that we cannot read must not keep all the others from being told.

@@ -96,8 +96,9 @@ class Census:
                 series.id, device.id, device.key, series.metric, series.measured.counts, series.measured.interval_s,
                 device.zone_id, dense=_dense(profile, series.metric),
             )  # fmt: skip
-            if len(self._devices) <= device.id:
-                self._devices = np.pad(self._devices, (0, 2 * device.id - len(self._devices) + 1))
+            # Its last place is nobody's: it stands for all beyond.
+            if len(self._devices) <= device.id + 1:
+                self._devices = np.pad(self._devices, (0, 2 * device.id + 2 - len(self._devices)))
             self._devices[device.id] = True
             self._redraw = True
 
@@ -224,6 +225,8 @@ class Census:
             (view.camera, f"camera {view.camera}", "") for view in drawn.views
         ]
         for gate in drawn.gates:
+            if gate.counter is None:
+                continue
             named += [(gate.counter, f"line {gate.key}", metric) for metric in (gate.forward, gate.backward)]
         for key, who, metric in named:
             device = self._registry.devices.get(key)

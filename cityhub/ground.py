@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 import psycopg
-from shapely import MultiPolygon, Polygon, union_all
+from shapely import LineString, MultiPolygon, Polygon, transform, union_all
 
 from api.watched import LINE, PREFIX, ZONE
 from geo.lines import COUNTING
-from geo.table import lines, zones
+from geo.plane import metres_per_degree
+from geo.table import lines, zones_of
 from geo.zones import VIEW, WATCHED
 
 Ways = Literal["view", "in", "out"]
@@ -46,16 +47,20 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """A line that people are counted across; forward leads out of `before` into `into` (keys of zones; None: outdoors)."""
+    """A line that people are counted across; forward leads out of `before` into `into` (keys of zones; None: outdoors).
+
+    Without a counter tracks are counted that cross it as it is drawn: forward from its left to its right.
+    """
 
     device: str
     key: str
-    counter: str
+    counter: str | None
     forward: str = "in"
     backward: str = "out"
     into: str | None = None
     before: str | None = None
     width_m: float | None = None
+    drawn: LineString | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +129,7 @@ def read(connection: psycopg.Connection[Any]) -> Ground:
     """What holds now."""
     now = datetime.now(UTC)
     with connection.cursor() as cursor:
-        known = zones(cursor)
+        known = zones_of(cursor, {*WATCHED, VIEW})
         drawn = lines(cursor, COUNTING)
     watched = tuple(
         Watched(
@@ -142,10 +147,15 @@ def read(connection: psycopg.Connection[Any]) -> Ground:
     gates = tuple(
         Gate(
             PREFIX[LINE] + line.key, line.key, line.counter, line.forward, line.backward, line.into_zone,
-            line.from_zone, line.width_m,
+            line.from_zone, line.width_m or _length_m(line.geometry), line.geometry,
         )
         for line in drawn
-        if line.counter is not None
     )  # fmt: skip
     resting = tuple(PREFIX[ZONE] + zone.key for zone in known if zone.kind in WATCHED and not zone.holds(now))
     return Ground(watched, views, gates, resting)
+
+
+def _length_m(drawn: LineString) -> float:
+    """A line as people draw it is as long as what it closes is wide."""
+    across, along = metres_per_degree(drawn.centroid.y)
+    return float(transform(drawn, lambda place: place * (across, along)).length)

@@ -339,5 +339,5 @@ def kept_s(interval_s: float) -> float:
 
 def _meter(by_name: dict[tuple[str, str], Meter], gate: Gate, metric: str) -> Meter | None:
     """What counts one way of a gate; a number in view passes nothing."""
-    meter = by_name.get((gate.counter, metric))
+    meter = by_name.get((gate.counter or "", metric))
     return meter if meter is not None and meter.counts != "view" else None

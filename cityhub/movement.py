@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 import shapely
 import structlog
 from numpy.typing import NDArray
+from shapely import LineString
 
 from cityhub.ground import Ground
 from geo.density import cells, densest
+from geo.flow import Line, crossings
 from geo.locate import Locator
 from geo.plane import metres_per_degree
 from geo.presence import persons
@@ -29,6 +32,8 @@ HALF_S = 1.0
 """Speed is the way over so long before a fix and after it; positions are off by decimetres."""
 CUT_OFF_M, AROUND_M, LEAST = 1.5, 2.0, 5
 """Nobody has more ground than within the first; a crowd is so many within the second."""
+CROSSED_S, GAP_S, BESIDE_M = 60.0, 10.0, 50.0
+"""A flow is of the last minute; over a longer gap nobody knows the way, and who is farther off does not cross now."""
 MOST = 5_000
 """Of more people in one zone the cells are not drawn: two seconds' work."""
 
@@ -47,6 +52,8 @@ class Movement:
     def __init__(self, ground: Ground) -> None:
         self._polygons = [zone.geometry for zone in ground.watched]
         self._keys = [zone.key for zone in ground.watched]
+        lines = any(gate.counter is None for gate in ground.gates)
+        self._kept_s = CROSSED_S + GAP_S if lines else RECENT_S + HALF_S
         self._zones = Locator(self._polygons)
         self._fixes: NDArray[Any] | None = None
         self._newest_us = 0
@@ -69,8 +76,8 @@ class Movement:
         count, speed, crowded = (np.full(zones, np.nan) for _ in range(3))
         if self._fixes is None or not zones:
             return Moving(count, speed, crowded)
-        fixes = self._fixes = self._fixes[self._fixes["time"] > at_us - (RECENT_S + HALF_S) * 1e6]
-        fixes = fixes[fixes["time"] <= at_us]
+        self._fixes = self._fixes[self._fixes["time"] > at_us - self._kept_s * 1e6]
+        fixes = self._between(at_us, RECENT_S + HALF_S)
         there = persons(
             self._zones, fixes["track"], fixes["time"], fixes["lon"], fixes["lat"], at_us, RECENT_S
         )
@@ -85,6 +92,39 @@ class Movement:
             elif key in self._followed:
                 crowded[zone] = 0.0
         return Moving(count, speed, crowded)
+
+    def crossed(self, drawn: LineString, at_us: int) -> tuple[float, float] | None:
+        """How many tracks crossed a line within the last minute, from its left to its right and back; None: nobody looks."""
+        if self._fixes is None or at_us - self._newest_us > FOLLOWED_S * 1e6:
+            return None
+        fixes = self._between(at_us, CROSSED_S + GAP_S)
+        west, south, east, north = drawn.bounds
+        across, along = metres_per_degree((south + north) / 2)
+        aside, beside = BESIDE_M / across, BESIDE_M / along
+        near = (
+            (fixes["lon"] > west - aside) & (fixes["lon"] < east + aside)
+            & (fixes["lat"] > south - beside) & (fixes["lat"] < north + beside)
+        )  # fmt: skip
+        fixes = fixes[near]
+        x, y = (fixes["lon"] - west) * across, (fixes["lat"] - south) * along
+        corners = (shapely.get_coordinates(drawn) - (west, south)) * (across, along)
+        forward = back = 0
+        for (x1, y1), (x2, y2) in pairwise(corners.tolist()):
+            if (x1, y1) == (x2, y2):
+                continue
+            found = crossings(
+                fixes["track"], (fixes["time"] - at_us) / 1e6, x, y, Line(x1, y1, x2, y2), GAP_S
+            )
+            recent = found.direction[found.time_s > -CROSSED_S]
+            forward, back = forward + int((recent > 0).sum()), back + int((recent < 0).sum())
+        return float(forward), float(back)
+
+    def _between(self, at_us: int, seconds: float) -> NDArray[Any]:
+        """The fixes of the last seconds before a moment."""
+        if self._fixes is None:
+            raise ValueError("no fix has been taken in")
+        time = self._fixes["time"]
+        return self._fixes[(time > at_us - seconds * 1e6) & (time <= at_us)]
 
     def _measure(self, zone: int, fixes: NDArray[Any], at_us: int) -> tuple[float, float]:
         """Mean speed, and the highest density."""

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cityhub.ground import Meter
+from cityhub.ground import Gate, Meter
 from cityhub.headcount import Headcount
+from cityhub.movement import CROSSED_S, Movement
 from geo.flow import per_m_s, within
 
 WINDOW_S = 60.0
@@ -23,12 +24,21 @@ class Flow(NamedTuple):
     back: float
 
 
-def flows(counts: Headcount, at_us: int) -> list[Flow]:
+def flows(counts: Headcount, movement: Movement, at_us: int) -> list[Flow]:
     """By gate of the ground."""
     return [
-        Flow(*(_flow(counts, meter, gate.width_m, at_us) for meter in ways))
+        _tracked(gate, movement, at_us)
+        if gate.counter is None
+        else Flow(*(_flow(counts, meter, gate.width_m, at_us) for meter in ways))
         for gate, ways in zip(counts.ground.gates, counts.ways, strict=True)
     ]
+
+
+def _tracked(gate: Gate, movement: Movement, at_us: int) -> Flow:
+    crossed = None if gate.drawn is None else movement.crossed(gate.drawn, at_us)
+    if crossed is None or gate.width_m is None:
+        return Flow(np.nan, np.nan)
+    return Flow(*(float(per_m_s(persons, gate.width_m, CROSSED_S)) for persons in crossed))
 
 
 def _flow(counts: Headcount, meter: Meter | None, width_m: float | None, at_us: int) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +24,7 @@ from geo.filling import FORESEEN_S, Filling, filling
 log = structlog.get_logger("cityhub.census")
 
 TOGETHER = 50
-"""Zones of which one message speaks: with all their evidence some 100 KiB."""
+"""Zones and lines of which one message speaks: with all their evidence some 100 KiB."""
 SOURCES = 20
 """Cameras and doors that a zone's evidence names; a square with more of them is not better proved."""
 CALM = 10
@@ -44,6 +44,13 @@ class Tick:
     words: dict[tuple[str, str], str] = field(default_factory=dict)  # by device and metric
     doors: dict[str, NDArray[np.float64]] = field(default_factory=dict)  # by zone's key
     waiting: NDArray[np.void] = field(default_factory=lambda: np.zeros(0, COUNT))
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    device: str
+    values: Mapping[str, float | None]
+    evidence: Body = field(default_factory=dict)
 
 
 class Ticking:
@@ -87,19 +94,16 @@ class Ticking:
         """All that is known at a moment; `inside` says who is inside a zone by the crossings of its border."""
         moving = self._movement.at(at_us)
         counted = self._heads.count(at_us, moving.persons)
-        bodies: list[Body] = []
         words: dict[tuple[str, str], str] = {}
-        for first in range(0, len(self._ground.watched), TOGETHER):
-            body: Body = {"ts": at_us // 1000, "values": {}, "from": {}}
-            for place in range(first, min(first + TOGETHER, len(self._ground.watched))):
-                presence = inside(self._ground.watched[place])
-                words |= self._zone(place, at_us, counted, moving, presence, own, body)
-            bodies.append(body)
-        rest: Body = {"ts": at_us // 1000, "values": {}, "from": {}}
-        self._lines(at_us, own, rest)
-        self._clocks(rest)
-        rest["values"] |= {f"{key}/{metric}": None for key, metric in own if key in self._ground.resting}
-        bodies.append(rest)
+        said: list[_Said] = []
+        for place, zone in enumerate(self._ground.watched):
+            heard, reasons = self._zone(place, at_us, counted, moving, inside(zone), own)
+            said.append(heard)
+            words |= reasons
+        said += [*self._lines(at_us, own), *self._clocks()]
+        resting = [(device, metric) for device, metric in list(own) if device in self._ground.resting]
+        said += [_Said(device, {metric: None}) for device, metric in resting]
+        bodies = [_body(at_us, said[first : first + TOGETHER]) for first in range(0, len(said), TOGETHER)]
         return Tick(
             number, [body for body in bodies if body["values"]], words, self._heads.state(), self._heads.waiting.copy()
         )  # fmt: skip
@@ -112,8 +116,7 @@ class Ticking:
         moving: Moving,
         presence: Presence | None,
         own: Own,
-        body: Body,
-    ) -> dict[tuple[str, str], str]:
+    ) -> tuple[_Said, dict[tuple[str, str], str]]:
         zone = self._ground.watched[place]
         persons = float(counted.persons[place])
         known = Known(
@@ -128,21 +131,25 @@ class Ticking:
             presence,
         )
         said = telling.values(zone, known, dense=zone.id in self._heads.dense)
-        body["values"] |= {f"{zone.device}/{metric}": value for metric, value in said.items()}
         # What was said before ends with null. Not so the people: that nobody is counted any more is what is missed.
-        body["values"] |= {
-            f"{zone.device}/{metric}": None
+        ended = {
+            metric: None
             for metric in telling.METRICS
             if metric not in said and metric != PERSONS and (zone.device, metric) in own
         }
+        evidence: Body = {}
         if known.source:
             cameras, doors = self._heads.evidence(place)
-            body["from"][zone.device] = {
+            evidence = {
                 "by": known.source,
                 "cameras": dict(list(cameras.items())[:SOURCES]),
                 "doors": dict(list(doors.items())[:SOURCES]),
             }
-        return {(zone.device, metric): text for metric, text in telling.words(zone, known, said).items()}
+        reasons = telling.words(zone, known, said)
+        return (
+            _Said(zone.device, {**said, **ended}, evidence),
+            {(zone.device, metric): text for metric, text in reasons.items()},
+        )
 
     def _filling(self, device: str, at_us: int, persons: float, capacity: int | None) -> Filling:
         past = self._past[device]
@@ -154,23 +161,29 @@ class Ticking:
         times, counts = np.array(past).T
         return filling(times, counts, capacity)
 
-    def _lines(self, at_us: int, own: Own, body: Body) -> None:
+    def _lines(self, at_us: int, own: Own) -> Iterator[_Said]:
         for gate, flow, ways in zip(
-            self._ground.gates, flows(self._heads, at_us), self._heads.ways, strict=True
+            self._ground.gates, flows(self._heads, self._movement, at_us), self._heads.ways, strict=True
         ):
-            said = {
+            found = {
                 "flow-forward": flow.forward,
                 "flow-back": flow.back,
                 "flow-both": flow.forward + flow.back,
             }
-            for metric, value in said.items():
-                if not math.isnan(value):
-                    body["values"][f"{gate.device}/{metric}"] = round(value, 4)
-                elif (gate.device, metric) in own:
-                    body["values"][f"{gate.device}/{metric}"] = None
-            body["from"][gate.device] = {"by": "doors", "doors": self._heads.newest(ways)}
+            said = {
+                metric: None if math.isnan(value) else round(value, 4)
+                for metric, value in found.items()
+                if not math.isnan(value) or (gate.device, metric) in own
+            }
+            yield _Said(
+                gate.device,
+                said,
+                {"by": "tracks" if gate.counter is None else "doors", "doors": self._heads.newest(ways)}
+                if said
+                else {},
+            )
 
-    def _clocks(self, body: Body) -> None:
+    def _clocks(self) -> Iterator[_Said]:
         apart = self._heads.apart
         self._tell({
             f"the clock of {key} is {abs(behind):.0f} s {'behind' if behind > 0 else 'ahead'}: its counts are left out"
@@ -178,7 +191,7 @@ class Ticking:
         } if set(apart) - set(self._apart) else set())  # fmt: skip
         self._apart |= dict.fromkeys(apart, CALM)
         for key, left in list(self._apart.items()):
-            body["values"][f"{key}/clock-apart"] = round(abs(apart.get(key, 0.0)), 1)
+            yield _Said(key, {"clock-apart": round(abs(apart.get(key, 0.0)), 1)})
             self._apart[key] = left - 1
             if left <= 1:
                 del self._apart[key]
@@ -187,3 +200,13 @@ class Ticking:
         for sentence in sorted(sentences - self._told):
             log.warning("the census leaves something out", because=sentence)
         self._told |= sentences
+
+
+def _body(at_us: int, said: list[_Said]) -> Body:
+    """What is said of some devices, as the hub's message has it; beside the values, by device, what they rest on."""
+    values = {f"{each.device}/{metric}": value for each in said for metric, value in each.values.items()}
+    return {
+        "ts": at_us // 1000,
+        "values": values,
+        "from": {each.device: each.evidence for each in said if each.evidence},
+    }

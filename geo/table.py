@@ -89,6 +89,11 @@ def zones(cursor: psycopg.Cursor[Any], keys: Sequence[str] | None = None) -> lis
     return _zones(cursor, "zone", "key = any(%s)", list(keys))
 
 
+def zones_of(cursor: psycopg.Cursor[Any], kinds: Iterable[str]) -> list[Zone]:
+    """The zones in service of some kinds, valid today or not, by id."""
+    return _zones(cursor, "zone", "retired_at is null and kind = any(%s)", sorted(kinds))
+
+
 def lines(cursor: psycopg.Cursor[Any], kind: LineKind | None = None) -> list[Line]:
     """The lines in service, of one kind or of all, by id."""
     found = cursor.execute(

@@ -613,6 +613,7 @@ def test_alarms_the_worst_first_and_with_what_they_are_about(city: City) -> None
         "lon": 120.5,
         "lat": 30.5,
         "trend": 1,
+        "reason": None,
     }
 
 

@@ -10,21 +10,26 @@ import numpy as np
 import orjson
 import pytest
 from numpy.typing import NDArray
-from shapely import box
+from shapely import LineString, box
 
 from alerts import rulebook
 from alerts.rulebook import Subject
 from alerts.watch import Watches
+from cityhub.census import DOORS, Census
 from cityhub.ground import Gate, Ground, Meter, View, Watched
 from cityhub.headcount import COUNT
 from cityhub.recall import Past
 from cityhub.telling import Presence
 from cityhub.tick import Tick, Ticking
 from edge.reading import FAIL, PASS, READING, SUSPECT
+from edge.wire import READINGS_LIMIT
 from geo.area import area_m2
 from ingest.fixes import FIX
+from ingest.inbox import Inbox
 from ingest.limits import SIZE_LIMIT
+from ingest.order import Newest
 from ingest.profile import SHIPPED, read
+from ingest.registry import Device, Registry, Series
 
 BEGIN = 1_782_853_300_000_000 // 10_000_000 * 10_000_000
 SECOND = 1_000_000
@@ -280,6 +285,24 @@ def test_where_only_positions_are_known_they_count_and_say_how_fast_and_how_clos
     assert "zone-square/persons" not in hall.step()  # nobody follows anybody
 
 
+def test_a_line_without_a_counter_counts_the_tracks_that_cross_it() -> None:
+    drawn = LineString([(2e-4, 0), (2e-4, 2e-4), (2e-4, 4e-4)])  # northward: its left is in the west
+    line = Gate("line-open", "open", None, width_m=44.0, drawn=drawn)
+    hall = Hall(Ground((zone(),), (), (line,)))
+    assert hall.step()["line-open/flow-both"] is None
+    for second in range(0, 61, 2):
+        east = (1e-4 + second * 4e-6, 1.5e-4)  # crosses once
+        west = (3e-4 - second * 4e-6, 2e-4)  # crosses once, where two parts of the line meet
+        still = (1e-4, 1e-4)
+        hall.ticking.take(np.zeros(0, COUNT), {}, fixes(hall.at + second * SECOND, east, east, west, still))
+    hall.at += 50 * SECOND
+    said = hall.step()
+    assert said["line-open/flow-forward"] == pytest.approx(2 / 60 / 44, abs=1e-4)
+    assert said["line-open/flow-back"] == pytest.approx(1 / 60 / 44, abs=1e-4)
+    hall.at += 80 * SECOND
+    assert hall.step()["line-open/flow-both"] is None
+
+
 def test_who_is_inside_is_said_of_zones_that_ask_for_it() -> None:
     plain, closed = (
         zone("a", id=1),
@@ -387,9 +410,37 @@ def test_the_ground_may_be_drawn_anew_while_people_stand_on_it() -> None:
 
 def test_messages_stay_within_what_a_payload_may_weigh() -> None:
     zones = tuple(zone(f"{'z' * 50}-{each}", ground_of(each, 0, each + 1, 1), id=each) for each in range(120))
-    hall = Hall(Ground(zones, tuple(View(f"c-{each}", zones[0].geometry) for each in range(60))),
-                *(meter(5000 + each, f"c-{each}") for each in range(60)))  # fmt: skip
-    hall.step(**{f"c-{each}": 3.0 for each in range(60)})
-    assert len(hall.tick.bodies) == 3
+    cameras = [meter(50_000 + each, f"c-{each}") for each in range(60)]
+    gates = tuple(Gate(f"line-{each}", f"l{each}", f"door-{each}", width_m=1.0) for each in range(900))
+    doors = [meter(60_000 + each, f"door-{each // 2}", ("in", "out")[each % 2]) for each in range(1800)]
+    views = tuple(View(camera.device, zones[0].geometry) for camera in cameras)
+    hall = Hall(Ground(zones, views, gates), *cameras, *doors)
+    hall.step(
+        **{camera.device: 3.0 for camera in cameras},
+        **{f"{door.device}_{door.counts}": 1.0 for door in doors},
+    )
+    assert sum(len(body["values"]) for body in hall.tick.bodies) > 3_000
     assert max(len(orjson.dumps(body)) for body in hall.tick.bodies) < SIZE_LIMIT / 2
+    assert max(len(body["values"]) for body in hall.tick.bodies) < READINGS_LIMIT / 2
     assert len(hall.tick.bodies[0]["from"][zones[0].device]["cameras"]) == 20
+
+
+def test_a_hub_that_stops_before_its_first_moment_keeps_what_the_doors_knew() -> None:
+    registry, newest = Registry(), Newest()
+    counter = read(SHIPPED / "people-counter.yaml").profile
+    registry.profiles = {"people-counter": counter}
+    device = Device(9, "door", "police", "people-counter", None, None, None, recorded=False)
+    census = Census("postgresql://nowhere", Inbox("mqtt://127.0.0.1:1", "test"), registry, newest)
+    census.meet([Series(5, device, "in", counter.metrics["in"])])
+    doors, waiting = np.zeros(1, DOORS), np.zeros(1, COUNT)
+    doors[0] = b"square", np.arange(6.0)
+    waiting["slot"], waiting["value"] = 5, 3
+    census.take_up({"census-doors": doors, "census-waiting": waiting})
+    later = np.array([(BEGIN, 5, 4.0, PASS), (BEGIN, 6, 99.0, PASS)], READING)
+    census.replay(later)  # stored after the checkpoint; the other series counts nobody
+    saved = census.saved()
+    assert saved["census-doors"].tobytes() == doors.tobytes()
+    assert saved["census-waiting"]["value"].tolist() == [3, 4]
+    again = Census("postgresql://nowhere", Inbox("mqtt://127.0.0.1:1", "test"), registry, newest)
+    again.take_up({"census-doors": np.zeros(1, "S3")})  # another version's: begun anew
+    assert not len(again.saved()["census-doors"])

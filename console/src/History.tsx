@@ -1,7 +1,7 @@
 // The last two hours of the selected alarm's series, with its limit line and its doubtful values.
 import { useEffect, useState } from "preact/hooks";
 import { readHistory } from "./api";
-import { deviceOf, titleOf } from "./alarms";
+import { deviceOf, reasonOf, titleOf } from "./alarms";
 import type { Alarm, Bucket } from "./contract";
 import { curveOf } from "./curve";
 import { agoText, minuteText } from "./moments";
@@ -58,7 +58,7 @@ export function History({ alarm }: { alarm: Alarm }) {
   const { words, lang } = useWords();
   const loaded = useHistory(alarm);
   const limit = alarm.threshold === null ? null : quantityText(alarm.threshold, alarm.unit, lang);
-  const what = `${titleOf(alarm, words)} · ${deviceOf(alarm)}`;
+  const what = [titleOf(alarm, words), deviceOf(alarm), reasonOf(alarm)].filter(Boolean).join(" · ");
   return (
     <div class="history">
       <p class="cell-head"><bdi class="history-what">{what}</bdi><span class="note">{loaded && "buckets" in loaded && words.history.last(agoText(loaded.to - fromOf(loaded), lang))}</span></p>

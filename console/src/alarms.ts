@@ -82,5 +82,12 @@ export const titleOf = (alarm: Alarm, words: Pick<Words, "title" | "metric">): s
 /** What it is wrong with. */
 export const deviceOf = (alarm: Alarm): string => alarm.device_name?.trim() || alarm.device;
 
+/** Why, without the name that stands beside it. */
+export function reasonOf(alarm: Alarm): string {
+  const name = `${deviceOf(alarm)}: `;
+  const reason = alarm.reason ?? "";
+  return reason.startsWith(name) ? reason.slice(name.length) : reason;
+}
+
 /** A to Z by place in the list, the same letter on the map. */
 export const letterOf = (place: number): string => (place >= 0 && place < 26 ? String.fromCharCode(65 + place) : "");

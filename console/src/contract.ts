@@ -55,6 +55,8 @@ export interface Alarm {
   lon: number | null;
   lat: number | null;
   trend: -1 | 0 | 1 | null;
+  /** Why it stands, in words, where a limit alone does not say it. */
+  reason: string | null;
 }
 
 export interface Device {

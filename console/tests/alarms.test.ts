@@ -1,6 +1,6 @@
 // Order, state and merging of alarms: what comes first, who has it, and that old news changes nothing.
 import { describe, expect, test } from "vitest";
-import { byUrgency, countByLevel, digitOf, holdOf, isOpen, letterOf, openInOrder, shownLevel, withNews } from "../src/alarms";
+import { byUrgency, countByLevel, digitOf, holdOf, isOpen, letterOf, openInOrder, reasonOf, shownLevel, withNews } from "../src/alarms";
 import { alarmLike } from "./alarmLike";
 
 const table = (...alarms: ReturnType<typeof alarmLike>[]) => new Map(alarms.map((alarm) => [alarm.id, alarm]));
@@ -16,6 +16,11 @@ describe("what an alarm means", () => {
     expect(digitOf(4)).toBe(1);
     expect(digitOf(1)).toBe(4);
     expect(shownLevel(alarmLike({ state: "returned", level: 0, peak_level: 3 }))).toBe(3);
+  });
+  test("a reason does not say the name twice", () => {
+    expect(reasonOf(alarmLike({}))).toBe("");
+    expect(reasonOf(alarmLike({ device_name: "The square", reason: "The square: full in about 9 min" }))).toBe("full in about 9 min");
+    expect(reasonOf(alarmLike({ reason: "never so high at this hour" }))).toBe("never so high at this hour");
   });
   test("letters end at Z", () => {
     expect([0, 5, 25, 26, -1].map(letterOf)).toEqual(["A", "F", "Z", "", ""]);
