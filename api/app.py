@@ -63,11 +63,8 @@ PROTECTED = (
     telemetry.router,
     lineage.router,
     zones.router,
-<<<<<<< HEAD
     locate.router,
-=======
     zone_changes.router,
->>>>>>> 6528d68acdacef96df5480f05ee3d6d13d52bd03
     load.router,  # before the alarms, whose ids would take its name
     alarms.router,
     ledger.router,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from api import accounts
 from api.app import build
 from api.server import Server, bound
+from geo.area import area_m2
 from geo.table import keep
 from geo.zones import Zone
 
@@ -45,16 +46,21 @@ class Places:
 
     def ask(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.database, autocommit=True) as connection:
-            cursor = connection.execute(query, values)  # type: ignore[arg-type]  # SQL of the tests' own
+            cursor = connection.execute(query, values)
             return cursor.fetchall() if cursor.description else []
 
     def keep(self, *zones: Zone) -> None:
-        with psycopg.connect(self.database) as connection, connection.cursor() as cursor:
-            keep(cursor, zones)
+        kept(self.database, zones)
 
     def points(self, count: int, seed: int = 1) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         lon, lat = np.random.default_rng(seed).uniform(-0.1, 1.1, (2, count)) * SIDE
         return lon + WEST, lat + SOUTH
+
+
+def kept(database: str, zones: Iterable[Zone]) -> None:
+    """Import zones."""
+    with psycopg.connect(database) as connection, connection.cursor() as cursor:
+        keep(cursor, [replace(zone, area_m2=area_m2(zone.geometry)) for zone in zones])
 
 
 def drawn() -> dict[str, Zone]:
@@ -92,6 +98,7 @@ def places(cluster: Cluster) -> Iterator[Places]:
             name: accounts.create(connection, name, "operator", department)
             for name, department in (("olga", None), ("wang", "water"), ("pete", "police"))
         }
+    kept(private.url, zones.values())
     listener = bound("127.0.0.1", 0)
     ready = threading.Event()
     server = Server(build(private.url), ready.set)
@@ -99,7 +106,6 @@ def places(cluster: Cluster) -> Iterator[Places]:
     thread.start()
     assert ready.wait(20)
     made = Places(f"http://127.0.0.1:{listener.getsockname()[1]}", private.url, passwords, zones)
-    made.keep(*zones.values())
     yield made
     for client in made.clients.values():
         client.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import numpy as np
@@ -39,7 +40,7 @@ def test_many_points_lie_where_shapely_says_and_one_answers_like_many(places: Pl
     one = olga.get("/api/v1/locate", params={"lon": lon[7], "lat": lat[7]}).json()
     assert one["zones"] == found["zones"][7:8]
     rows = olga.post("/api/v1/locate", json={"points": np.column_stack((lon, lat)).tolist()})
-    assert rows.json() == found
+    assert {**rows.json(), "at": found["at"]} == found
 
 
 def test_kinds_choose_what_is_told_and_the_nearest_zone_is_told_with_its_metres(places: Places) -> None:
@@ -81,8 +82,45 @@ def test_a_zone_is_found_as_soon_as_its_import_is_committed_and_not_a_moment_lon
     places.keep(pond)
     with ThreadPoolExecutor(4) as many:  # who ask at one time wait for one and the same
         assert [each.result() for each in [many.submit(there) for _ in range(8)]] == [["pond"]] * 8
-    places.ask("delete from zone where key = 'pond'")
+    places.ask("update zone set retired_at = now() where key = 'pond'")
     assert there() == []
+
+
+def test_the_zones_of_a_past_day_are_those_that_held_then(places: Places) -> None:
+    olga = places.signed_in()
+
+    def there(at: str | None = None) -> list[list[str]]:
+        asked = {"points": [[122.0005, 31.0005], [122.0015, 31.0005]]} | ({} if at is None else {"at": at})
+        found: list[list[str]] = olga.post("/api/v1/locate", json=asked).json()["zones"]
+        return found
+
+    def now() -> str:
+        [[at]] = places.ask('select to_char(clock_timestamp(), \'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\')')
+        return str(at)
+
+    before = now()
+    places.keep(Zone("moor", "Moor", "flood", shapely.box(122, 31, 122.001, 31.001)))
+    narrow = now()
+    places.keep(Zone("moor", "Moor", "flood", shapely.box(122, 31, 122.002, 31.001)))
+    wide = now()
+    places.ask("update zone set retired_at = now() where key = 'moor'")
+    assert [there(before), there(narrow), there(wide), there()] == [
+        [[], []], [["moor"], []], [["moor"], ["moor"]], [[], []],
+    ]  # fmt: skip
+    assert there(narrow) == [["moor"], []]
+    long_ago = olga.get("/api/v1/locate?lon=122&lat=31&at=2001-01-01T00:00:00Z").json()
+    assert (long_ago["zones"], len(long_ago["notes"])) == ([[]], 1)
+    assert olga.get("/api/v1/locate?lon=122&lat=31&at=2199-01-01T00:00:00Z").status_code == 422
+    # One that has not begun to hold, and one that holds no longer: nothing is written when their times come.
+    hour = timedelta(hours=1)
+    today = datetime.now(UTC)
+    ground = shapely.box(123, 31, 123.001, 31.001)
+    places.keep(
+        Zone("fair", "Fair", "crowd", ground, valid_from=today - hour, valid_to=today + hour),
+        Zone("soon", "Soon", "crowd", ground, valid_from=today + hour),
+        Zone("over", "Over", "crowd", ground, valid_to=today - hour),
+    )
+    assert olga.get("/api/v1/locate?lon=123.0005&lat=31.0005").json()["zones"] == [["fair"]]
 
 
 def test_points_are_taken_in_the_datum_that_is_declared(places: Places) -> None:
@@ -92,11 +130,10 @@ def test_points_are_taken_in_the_datum_that_is_declared(places: Places) -> None:
         asked = {"lon": moved[0].tolist(), "lat": moved[1].tolist(), "datum": datum, "kinds": ["grid"]}
         plain = {"lon": lon.tolist(), "lat": lat.tolist(), "kinds": ["grid"]}
         olga = places.signed_in()
-        assert (
-            olga.post("/api/v1/locate", json=asked).json() == olga.post("/api/v1/locate", json=plain).json()
-        )
+        found = [olga.post("/api/v1/locate", json=each).json() for each in (asked, plain)]
+        assert {**found[0], "at": ""} == {**found[1], "at": ""}
         wrong = olga.post("/api/v1/locate", json={**asked, "datum": "WGS84"}).json()
-        assert wrong["grid"] != olga.post("/api/v1/locate", json=plain).json()["grid"]
+        assert wrong["grid"] != found[1]["grid"]
 
 
 def test_what_is_no_place_is_in_no_zone_and_what_is_no_question_is_refused(places: Places) -> None:
@@ -156,4 +193,4 @@ def test_a_reading_token_may_ask_and_others_keep_being_answered_while_the_zones_
             waited += 1
         thread.join()
         assert waited > 1
-        places.ask("delete from zone where left(key, 5) = 'tile-'")
+        places.ask("update zone set retired_at = now() where left(key, 5) = 'tile-'")
