@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
 from geo.jurisdiction import Chains, Jurisdictions
@@ -40,6 +41,8 @@ class Atlas:
         self.kind = _column([zone.kind for zone in zones])
         self.layer = _column([zone.layer for zone in zones])
         self.polygon = _column([zone.geometry for zone in zones])
+        self.cameras = [zone.camera for zone in zones if zone.kind == VIEW and zone.camera]
+        self.bounds = shapely.bounds(self.polygon).reshape(-1, 4)
         self._from = np.array([(zone.valid_from or FIRST).timestamp() for zone in zones], np.float64)
         self._to = np.array([(zone.valid_to or LAST).timestamp() for zone in zones], np.float64)
         self._locator = Locator(self.polygon.tolist())

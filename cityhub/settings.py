@@ -78,6 +78,7 @@ class Settings:
     keep_minutes_days: int = _setting(
         732, "aggregates of a minute; those of an hour stay ten years; 0: for ever"
     )
+    minimum_group: int = _setting(5, "of people whom cameras see no smaller group is shown; 3 at the least")
 
 
 def load(path: Path | None, environment: Mapping[str, str]) -> Settings:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -82,7 +83,50 @@ def drawn() -> dict[str, Zone]:
         star = shell.difference(shapely.Polygon(middle + ray * 0.002)).buffer(0)
         if isinstance(star, shapely.Polygon | shapely.MultiPolygon) and not star.is_empty:
             zones.append(Zone(f"star-{number}", f"Star {number}", "crowd", star))
+    for number in (21, 22):  # of one department each
+        view = shapely.box(WEST + 0.02, SOUTH + 0.02, WEST + 0.02 + number / 1000, SOUTH + 0.03)
+        zones.append(Zone(f"view-{number}", "View", "camera-view", view, camera=f"thing-{number}"))
     return {zone.key: zone for zone in zones}
+
+
+MINUTE = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=5)
+"""A minute that is over, in which people were seen; responders were heard a little after it."""
+
+
+def sow(connection: psycopg.Connection[Any]) -> None:
+    """Four hundred devices, every second of them water's; twenty responders who walk about; sixty people before cameras."""
+    rng = np.random.default_rng(11)
+    lon, lat = (rng.uniform(-0.05, 1.05, (2, 400)) * SIDE).tolist()
+    connection.execute(
+        "insert into profile (key, body, sha256) values ('lamp', '{}', ''), ('camera', '{}', '')"
+    )
+    connection.execute(
+        """insert into device (key, name, department_id, profile, component, lon, lat)
+           select 'thing-' || n, 'Thing', (select id from department where key = case n %% 2 when 0 then 'water' else 'police' end), case when n <= 20 then 'responder' when n <= 24 then 'camera' else 'lamp' end,
+                  case when n %% 5 = 0 then lpad(n::text, 16, '0') end, %s + x, %s + y
+           from unnest(%s::float8[], %s::float8[]) with ordinality as place (x, y, n)""",
+        (WEST, SOUTH, lon, lat),
+    )
+    # Ten of the responders have told their places since: none of them stands where the registry has it.
+    connection.execute(
+        """with told as (
+               insert into track (device_id, name, first_at, last_at) select id, key, %(at)s, %(at)s + interval '2 minutes'
+               from device where profile = 'responder' order by id limit 10 returning id)
+           insert into fix select %(at)s + s * interval '1 minute', id, %(west)s + 0.01 + s * 0.001, %(south)s + 0.03, 'NaN', 0
+           from told, generate_series(0, 2) s""",
+        {"at": MINUTE, "west": WEST, "south": SOUTH},
+    )
+    # A square of nine, one of four, and one of which one has left for the first square within the minute.
+    connection.execute(
+        """with seen as (
+               insert into track (device_id, name, first_at, last_at)
+               select (select id from device where key = 'thing-21'), '~' || lpad(n::text, 16, '0'), %(at)s, %(at)s + interval '50 s'
+               from generate_series(1, 14) n returning id, right(name, 2)::integer as n)
+           insert into fix select %(at)s + interval '10 s', id, %(west)s + case when n <= 9 then 0.0205 else 0.0405 end, %(south)s + 0.0205, 2, 0
+           from seen union all
+           select %(at)s + interval '50 s', id, %(west)s + 0.0205, %(south)s + 0.0205, 2, 0 from seen where n = 14""",
+        {"at": MINUTE, "west": WEST, "south": SOUTH},
+    )
 
 
 @pytest.fixture(scope="session")
@@ -98,6 +142,7 @@ def places(cluster: Cluster) -> Iterator[Places]:
             name: accounts.create(connection, name, "operator", department)
             for name, department in (("olga", None), ("wang", "water"), ("pete", "police"))
         }
+        sow(connection)
     kept(private.url, zones.values())
     listener = bound("127.0.0.1", 0)
     ready = threading.Event()

@@ -14,7 +14,7 @@ from fix_places import SIDE, SOUTH, WEST, Places
 
 from geo.datum import from_wgs84
 from geo.jurisdiction import CHAIN
-from geo.zones import Zone
+from geo.zones import VIEW, Zone
 
 
 def test_many_points_lie_where_shapely_says_and_one_answers_like_many(places: Places) -> None:
@@ -23,7 +23,10 @@ def test_many_points_lie_where_shapely_says_and_one_answers_like_many(places: Pl
     # A corner of four districts, and of the city.
     lon[:2], lat[:2] = (WEST + SIDE / 2, WEST), (SOUTH + SIDE / 2, SOUTH)
     found = olga.post("/api/v1/locate", json={"lon": lon.tolist(), "lat": lat.tolist()}).json()
-    keys, shapes = zip(*((key, zone.geometry) for key, zone in sorted(places.zones.items())), strict=True)
+    keys, shapes = zip(
+        *((key, zone.geometry) for key, zone in sorted(places.zones.items()) if zone.kind != VIEW),
+        strict=True,
+    )
     tree = shapely.STRtree(shapes)
     expected: list[list[str]] = [[] for _ in lon]
     for point, zone in zip(*tree.query(shapely.points(lon, lat), predicate="intersects"), strict=True):
