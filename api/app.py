@@ -15,6 +15,7 @@ from api import (
     areas,
     devices,
     events,
+    flows,
     forecast,
     imports,
     inside,
@@ -69,6 +70,7 @@ PROTECTED = (
     locate.router,
     inside.router,
     areas.router,
+    flows.router,
     zone_changes.router,
     load.router,  # before the alarms, whose ids would take its name
     alarms.router,

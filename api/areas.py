@@ -173,10 +173,10 @@ def _walked(wanted: Wanted, around: BaseGeometry, lines: list[Line]) -> Reach:
         )
     speeds = np.array([line.speed_m_s or np.nan for line in lines], np.float64)
     rivers = Rivers([line.geometry for line in lines], speeds if wanted.reach_s is not None else None)
-    place = shapely.get_coordinates(around)[0].tolist()
+    lon, lat = shapely.get_coordinates(around)[0].tolist()
     if wanted.reach_s is not None:
-        return rivers.within(*place, wanted.reach_s, wanted.snap_m)
-    return rivers.downstream(*place, wanted.reach_m or 0.0, wanted.snap_m)
+        return rivers.within(lon, lat, wanted.reach_s, wanted.snap_m)
+    return rivers.downstream(lon, lat, wanted.reach_m or 0.0, wanted.snap_m)
 
 
 def _simplified(exact: Polygon | MultiPolygon, corners: int, datum: Datum) -> Any:
