@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -204,9 +205,8 @@ async def _near(pool: Connections, caller: Caller, around: BaseGeometry, count: 
     place = around.centroid
     bounds = (place.x - SEARCH_DEG, place.y - SEARCH_DEG, place.x + SEARCH_DEG, place.y + SEARCH_DEG)
     async with pool.connection() as connection:
-        now = await (await connection.execute("select now() as now")).fetchone()
         rows = await present.devices(
-            connection, caller, (now or {})["now"], bounds, past=False, profile=present.RESPONDER
+            connection, caller, datetime.now(UTC), bounds, past=False, profile=present.RESPONDER
         )
     here = np.array([place.x]), np.array([place.y])
     lon, lat = (np.array([row[axis] for row in rows], np.float64) for axis in ("lon", "lat"))

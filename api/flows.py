@@ -119,16 +119,14 @@ async def flows(
         "kind": kind, "layer": layer, "begin": begin, "end": begin + HOUR, "gap": GAP, "late": LATE,
         "reach": caller.reach, "limit": MOST_CROSSINGS + 1,
     }  # fmt: skip
+    async with pool.connection() as connection:
+        rows = await (await connection.execute(CROSSINGS, asked)).fetchall()
+    if len(rows) > MOST_CROSSINGS:
+        raise Problem(422, "That is too much for one answer: ask for a kind with fewer zones.", kind="hour")
+    found = await survey.ask(partial(gathered, rows, begin))
+    if len(found.zones) > MOST_ZONES:
+        raise Problem(422, f"People were in more than {MOST_ZONES} of these zones.", kind="hour")
     async with pool.connection() as connection, connection.transaction(), connection.cursor() as cursor:
-        await cursor.execute(CROSSINGS, asked)
-        rows = await cursor.fetchall()
-        if len(rows) > MOST_CROSSINGS:
-            raise Problem(
-                422, "That is too much for one answer: ask for a kind with fewer zones.", kind="hour"
-            )
-        found = await survey.ask(partial(gathered, rows, begin))
-        if len(found.zones) > MOST_ZONES:
-            raise Problem(422, f"People were in more than {MOST_ZONES} of these zones.", kind="hour")
         await cursor.execute(
             "select id, key, geometry::text as geometry from zone where id = any (%s)",
             (found.zones.tolist(),),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,8 @@ def test_an_area_holds_what_was_asked_for_in_so_many_corners_and_tells_who_is_in
         assert told["inside"]["devices"]["count"] > 0
 
 
-def test_the_nearest_responders_are_told_where_they_were_heard(places: Places) -> None:
+def test_the_nearest_responders_are_told_where_they_were_heard(places: Places, heard: datetime) -> None:
+    del heard
     place = shapely.Point(WEST + 0.0125, SOUTH + 0.0305)
     found = ask(places, shape="buffer", around=shapely.geometry.mapping(place), metres=100, responders=12)
     near = found["properties"]["responders"]

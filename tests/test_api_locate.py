@@ -8,10 +8,14 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import numpy as np
+import psycopg
 import pytest
 import shapely
 from fix_places import SIDE, SOUTH, WEST, Places
+from typer.testing import CliRunner
 
+from api.placing import place_devices
+from cityhub.commands.zone import app
 from geo.datum import from_wgs84
 from geo.jurisdiction import CHAIN
 from geo.zones import VIEW, Zone
@@ -137,6 +141,28 @@ def test_points_are_taken_in_the_datum_that_is_declared(places: Places) -> None:
         assert {**found[0], "at": ""} == {**found[1], "at": ""}
         wrong = olga.post("/api/v1/locate", json={**asked, "datum": "WGS84"}).json()
         assert wrong["grid"] != found[1]["grid"]
+
+
+def test_a_device_tells_its_chain_and_the_command_line_tells_that_of_a_place(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corner = WEST + SIDE / 2, SOUTH + SIDE / 2
+    with psycopg.connect(places.database) as connection, connection.cursor() as cursor:
+        cursor.execute("update device set lon = %s, lat = %s where key = 'thing-30'", corner)
+        place_devices(cursor)
+    chain = places.signed_in().get("/api/v1/devices/thing-30").json()["jurisdiction"]
+    [found] = (
+        places.signed_in().post("/api/v1/locate", json={"points": [corner]}).json()[kind]
+        for kind in ("grid",)
+    )
+    assert [(each["kind"], each["several"]) for each in chain] == [(kind, True) for kind in CHAIN]
+    assert chain[-1]["zone"] == found[0]
+    monkeypatch.setenv("CITYHUB_DATABASE_URL", places.database)
+    monkeypatch.setenv("CITYHUB_MQTT_URL", "mqtt://127.0.0.1:9")
+    told = CliRunner().invoke(app, ["locate", str(corner[0]), str(corner[1])])
+    assert told.exit_code == 0, told.output
+    marked = [line.split()[0] for line in told.output.splitlines() if line.endswith("its jurisdiction")]
+    assert marked == [each["zone"] for each in reversed(chain)]
 
 
 def test_what_is_no_place_is_in_no_zone_and_what_is_no_question_is_refused(places: Places) -> None:
