@@ -92,7 +92,8 @@ class Watches:
         if level == 0:
             return None
         above, below = float(limits["above"][level - 1]), float(limits["below"][level - 1])
-        nearer = above if not abs(value - above) > abs(value - below) else below
+        # A rule may have limits on one side alone: the other's are NaN, and nearer to nothing.
+        nearer = below if np.isnan(above) or abs(value - above) > abs(value - below) else above
         passed = value >= above - limits["deadband"] or value <= below + limits["deadband"]
         changes = limits["rise"][level - 1] > 0 or limits["fall"][level - 1] > 0
         return None if np.isnan(nearer) or (changes and not passed) else nearer

@@ -13,6 +13,7 @@ from api import (
     access,
     alarms,
     areas,
+    crossings,
     devices,
     events,
     flows,
@@ -35,6 +36,7 @@ from api import (
     stream,
     telemetry,
     tokens,
+    tracks,
     zone_changes,
     zones,
 )
@@ -71,6 +73,8 @@ PROTECTED = (
     inside.router,
     areas.router,
     flows.router,
+    tracks.router,
+    crossings.router,
     zone_changes.router,
     load.router,  # before the alarms, whose ids would take its name
     alarms.router,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -218,6 +218,27 @@ class Census:
             for body in tick.bodies:
                 self._inbox.offer(Message(TOPIC, orjson.dumps(body), 0, OURS, now_us()))
 
+    def _faults(self, drawn: Ground) -> Iterator[str]:
+        """Who is named as a camera or a counter, and counts nothing."""
+        named: list[tuple[str, str, str]] = [
+            (view.camera, f"camera {view.camera}", "") for view in drawn.views
+        ]
+        for gate in drawn.gates:
+            named += [(gate.counter, f"line {gate.key}", metric) for metric in (gate.forward, gate.backward)]
+        for key, who, metric in named:
+            device = self._registry.devices.get(key)
+            if device is None:
+                yield f"{who}: no device {key} is in service"
+                continue
+            ways = {
+                name: each.counts
+                for name, each in self._registry.profiles[device.profile].all_metrics.items()
+            }
+            if not metric and "view" not in ways.values():
+                yield f"{who}: its profile {device.profile} has no metric that counts a view"
+            elif metric and ways.get(metric) not in ("in", "out"):
+                yield f"{who}: {metric} of {key} does not count who goes in or out"
+
     def _draw(self, at_us: int) -> None:
         """Read the ground where it may have changed."""
         self._turns += 1
@@ -246,7 +267,7 @@ class Census:
         elif drawn != self._ground:
             self._ticking.redraw(drawn)
         self._ground = drawn
-        self._ticking.attend(meters)
+        self._ticking.attend(meters, self._faults(drawn))
         if past is not None:
             self._ticking.recall(past, self._restored)
 

@@ -64,21 +64,11 @@ class Ticking:
         self._ground, self._heads, self._movement = ground, heads, movement
         self._past = {zone.device: self._past.get(zone.device, deque()) for zone in ground.watched}
 
-    def attend(self, meters: Iterable[Meter]) -> None:
-        """These series count people."""
+    def attend(self, meters: Iterable[Meter], faults: Iterable[str] = ()) -> None:
+        """These series count people; `faults` are what is wrong with those that should."""
         self._heads.attend(meters)
-        self._tell(
-            {
-                f"camera {key}: its view lies in no watched zone"
-                for floor in self._heads.floors
-                for key in floor.outside
-            }
-            | {
-                f"line {gate.key}: {gate.counter} does not count {gate.forward} and {gate.backward}"
-                for gate, ways in zip(self._ground.gates, self._heads.ways, strict=True)
-                if None in ways
-            }
-        )
+        outside = {key for floor in self._heads.floors for key in floor.outside}
+        self._tell({f"camera {key}: its view lies in no watched zone" for key in outside} | set(faults))
 
     def recall(self, past: Past, doors: Mapping[str, NDArray[np.float64]]) -> None:
         """Begin where the last run of the hub ended."""
@@ -178,8 +168,7 @@ class Ticking:
                     body["values"][f"{gate.device}/{metric}"] = round(value, 4)
                 elif (gate.device, metric) in own:
                     body["values"][f"{gate.device}/{metric}"] = None
-            doors = self._heads.newest({meter.slot for meter in ways if meter is not None})
-            body["from"][gate.device] = {"by": "doors", "doors": doors}
+            body["from"][gate.device] = {"by": "doors", "doors": self._heads.newest(ways)}
 
     def _clocks(self, body: Body) -> None:
         apart = self._heads.apart

@@ -440,6 +440,8 @@ def test_the_limit_that_a_value_has_passed_is_the_nearer_one() -> None:
     assert watched.threshold_of(0, 4, 3) is None  # it rose too fast
     assert watched.threshold_of(0, 2, 9) is None
     assert watched.threshold_of(0, 0, 0) is None
+    below = watches([version(below={"yellow": 20, "orange": 10})])
+    assert [below.threshold_of(0, level, 2.6) for level in (1, 2, 3)] == [None, 20, 10]
 
 
 def test_a_suspect_reading_does_not_complete_what_a_sound_one_began_above_its_level() -> None:

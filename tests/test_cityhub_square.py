@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
 from datetime import UTC, datetime
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,7 +29,7 @@ from ingest.enrolment import enrol_hub
 SOAK = float(os.environ.get("CITYHUB_SOAK") or 0) > 0
 SPEED = 3.0 if SOAK else 30.0
 STORY_S = 840.0  # everybody has gone, and every delay is over
-LEAD_S = 10.0  # of the wall clock: for a hub to start
+LEAD_S = 100.0  # of the wall clock: the longest that a hub may take to start, its kernels not compiled yet
 SHIPPED = Path(firmware_sim.__file__).parent / "scenarios" / "square.yaml"
 SQUARE, QUIET = "zone-market-square", "zone-quiet-square"
 
@@ -49,7 +51,7 @@ def story(file: Path, prefix: str, **world: float) -> Path:
     played["world"] |= {"length_s": STORY_S + LEAD_S * SPEED} | world
     for fleet in played["fleets"]:
         fleet["every_s"] = max(fleet["every_s"], 5)
-        fleet["id"], fleet["gateway"] = prefix + fleet["id"], prefix + fleet["gateway"]
+        fleet |= {key: prefix + fleet[key] for key in ("id", "gateway") if key in fleet}
     file.write_text(yaml.safe_dump(played))
     return file
 
@@ -82,6 +84,16 @@ def play(file: Path, url: str, at: float, for_s: float) -> subprocess.Popen[str]
     )
 
 
+def ended(played: subprocess.Popen[str]) -> int:
+    """Stop a simulator; how many messages it has published."""
+    played.terminate()
+    said = played.communicate(timeout=60)[1]
+    assert played.returncode == 0, said
+    found = re.search(r"published (\d+) messages, dropped 0", said)
+    assert found, said
+    return int(found[1])
+
+
 def steps(house: House, device: str) -> list[Step]:
     rows = house.ask(
         """select alarm.rule, alarm_transition.kind, to_level, extract(epoch from reading_time)::float8
@@ -100,18 +112,13 @@ def series(house: House, device: str, metric: str) -> list[tuple[float, float]]:
     )  # fmt: skip
 
 
-def positions_told(file: Path, for_s: float) -> dict[str, int]:
-    """How many places each device tells in the story, worked out a second time."""
+def positions_told(file: Path, device: str) -> int:
+    """How many places a camera tells until everybody has gone, worked out a second time."""
     played = scenario.load(str(file))
     assert isinstance(played.world, Moving)
-    units = {unit.id: unit for unit in played.units if "position" in unit.fleet.measure}
-    told = dict.fromkeys(units, 0)
-    for sample in samples(played, 0):
-        if sample.second >= for_s:
-            return told
-        if sample.device in units:
-            told[sample.device] += len(played.world.fixes(units[sample.device], sample.second))
-    raise AssertionError("samples do not end")
+    (unit,) = (unit for unit in played.units if unit.id == device)
+    mine = (sample for sample in samples(played, 0) if sample.device == device)
+    return sum(len(played.world.fixes(unit, s.second)) for s in takewhile(lambda s: s.second < STORY_S, mine))
 
 
 def test_a_square_is_said_to_be_full_soon_before_it_is_orange_and_returns_when_all_have_gone(
@@ -130,14 +137,13 @@ def test_a_square_is_said_to_be_full_soon_before_it_is_orange_and_returns_when_a
     meets = time.time() + LEAD_S + STORY_S / SPEED
     hub = [sys.executable, "-P", str(Path(__file__).with_name("hastened_hub.py"))]
     house.start_hub(hub, HASTE=str(SPEED), HASTE_MEETS=str(meets))
+    wait_for(lambda: series(house, QUIET, "seen"), "the first word of the census", LEAD_S)
     at = time.time() + 3
     for_s = (meets - at) * SPEED
     running = [play(file, url, at, for_s) for file, url in zip((busy, quiet), urls, strict=True)]
-    for one in running:
-        said = one.communicate(timeout=LEAD_S + 2 * STORY_S / SPEED)[1]
-        assert one.returncode == 0, said
-        assert "dropped 0" in said
-    wait_for(lambda: standing(house) == [], "every alarm of the square to return")
+    over = at + STORY_S / SPEED
+    wait_for(lambda: time.time() > over and not standing(house), "everybody to go", STORY_S / SPEED + 60)
+    published = sum(ended(one) for one in running)
 
     told = steps(house, SQUARE)
     soon = [step for step in told if step.rule == "time-to-capacity"]
@@ -172,13 +178,18 @@ def test_a_square_is_said_to_be_full_soon_before_it_is_orange_and_returns_when_a
     assert house.ask(
         "select (sum(received) - sum(stored + duplicate + quarantined + rejected))::int from ledger_minute"
     ) == [(0,)]
+    archived = (
+        "select count(*)::int from message join device on device.id = device_id where device.key <> 'hub'"
+    )
+    wait_for(lambda: house.ask(archived) == [(published,)], "every message in the archive")
     stored = dict(
         house.ask(
             """select device.key, count(*)::int from fix join track on track.id = track_id
-               join device on device.id = device_id where device.key not like 'quiet%%' group by 1"""
+               join device on device.id = device_id group by 1"""
         )
     )
-    assert stored == positions_told(busy, for_s)
+    assert stored["square-camera-stage"] == positions_told(busy, "square-camera-stage")
+    assert stored["steward-gates"] == len(series(house, "steward-gates", "battery-level"))
     names: Any = dict(
         house.ask(
             "select device.key, min(track.name) from track join device on device.id = device_id group by 1"

@@ -76,10 +76,13 @@ export function Measured({ alarm }: { alarm: Alarm }) {
 function Where({ alarm }: { alarm: Alarm }) {
   const { words, lang } = useWords();
   const now = useNow();
+  const zone = alarm.zone_name || alarm.zone || words.alarm.nowhere;
+  // What the hub says of a zone bears the zone's own name: once is enough.
+  const said = zone === deviceOf(alarm);
   return (
     <span class="alarm-where">
-      <bdi>{alarm.zone_name || alarm.zone || words.alarm.nowhere}</bdi>
-      <span class="since"><span class="dot-between"> · </span>{words.alarm.since(sinceText(Date.parse(alarm.raised_at), now, lang))}</span>
+      {!said && <bdi>{zone}</bdi>}
+      <span class="since">{!said && <span class="dot-between"> · </span>}{words.alarm.since(sinceText(Date.parse(alarm.raised_at), now, lang))}</span>
     </span>
   );
 }

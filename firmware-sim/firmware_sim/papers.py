@@ -57,7 +57,8 @@ def devices(scenario: Scenario, file: TextIO) -> None:
     table.writerow(COLUMNS)
     ground = scenario.world.ground if scenario.world else None
     lon, lat = ground.degrees(0, 0) if ground else (0.0, 0.0)
-    for name in sorted({behind(unit) for unit in scenario.units} - {""}):
+    named = {unit.id for unit in scenario.units}  # a gateway that tells of itself is one of them
+    for name in sorted({behind(unit) for unit in scenario.units} - {""} - named):
         departments = {unit.fleet.department for unit in scenario.units if behind(unit) == name}
         table.writerow((name, f"Gateway {name}", min(departments), "gateway", "", lon, lat, "", ""))
     for name in sorted({node(unit) for unit in scenario.units} - {""}):

@@ -40,6 +40,7 @@ VIEWS = {
 DENSE = (2.0, 3.5)  # people a square metre of the walkable ground, as the truth tells them
 TRUTH_EVERY_S = 10
 LOST = 1 / 300  # a second: how often a camera loses somebody and takes them for somebody else afterwards
+OWN = frozenset({"battery-level", "backlog"})  # what a device tells of itself, wherever it stands
 ROUNDS = {
     "steward-gates": [(-30.0, -12.0), (-20.0, -6.0), (-12.0, 0.0), (-20.0, 6.0), (-30.0, 12.0)],
     "steward-tower": [(-8.0, 4.0), (-1.0, 4.0), (-1.0, -4.0), (-8.0, -4.0)],
@@ -87,7 +88,7 @@ class Square:
         self._units = tuple(units)
         known = sorted({*VIEWS, *_gates(), *ROUNDS})
         for unit in units:
-            if unit.fleet.place not in known:
+            if unit.fleet.place not in known and set(unit.fleet.measure) - OWN:
                 raise ScenarioError(
                     f"{unit.id}: place is {unit.fleet.place!r}", f"one of {', '.join(known)}."
                 )
@@ -129,8 +130,8 @@ class Square:
             before = second - unit.fleet.every_s
             counted = self._counted[:, gate, way]
             return float(counted[step] - (counted[self._step(before)] if before >= 0 else 0))
-        if metric == "battery-level":
-            return 92.0 - second / 300
+        if metric in OWN:
+            return 92.0 - second / 300 if metric == "battery-level" else 0.0
         if metric != "people":
             return math.nan
         if self._blind(unit, second):
