@@ -203,7 +203,7 @@ def test_a_reading_token_may_ask_and_others_keep_being_answered_while_the_zones_
         assert reader.post("/api/v1/locate", json=asked).json()["count"] == 1
         assert reader.post("/api/v1/tokens", json={"name": "x", "scopes": ["read"]}).status_code == 403
         # Many zones take a while to build: whoever asks something else does not wait for them.
-        side = np.arange(0, 0.4, 0.01)
+        side = np.arange(0, 0.3, 0.01)
         west, south = (each.ravel() for each in np.meshgrid(WEST + 3 + side, SOUTH + side))
         boxes = shapely.segmentize(shapely.box(west, south, west + 0.01, south + 0.01), 0.0004)
         places.keep(*(Zone(f"tile-{n}", "Tile", "area", ground) for n, ground in enumerate(boxes)))
