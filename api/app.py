@@ -12,11 +12,14 @@ from api import (
     acceptance,
     access,
     alarms,
+    areas,
     crossings,
     devices,
     events,
+    flows,
     forecast,
     imports,
+    inside,
     latest,
     ledger,
     life,
@@ -45,6 +48,7 @@ from api.meter import Meter
 from api.pulse import Pulse
 from api.site import Console
 from api.survey import Survey
+from geo.origin import LEAST_MINIMUM
 
 log = structlog.get_logger(__name__)
 
@@ -65,9 +69,12 @@ PROTECTED = (
     telemetry.router,
     lineage.router,
     zones.router,
+    locate.router,
+    inside.router,
+    areas.router,
+    flows.router,
     tracks.router,
     crossings.router,
-    locate.router,
     zone_changes.router,
     load.router,  # before the alarms, whose ids would take its name
     alarms.router,
@@ -84,11 +91,13 @@ def build(
     static: Path | None = None,
     devices_at: str = "",
     public_url: str = "",
+    minimum_group: int = 5,
 ) -> FastAPI:
     """Make the application; it connects when it starts, and starts without a database too.
 
     `secure` says that browsers reach it by TLS: cookies and answers then insist on it. `devices_at` is the broker's
-    address for devices (`mqtt://host:port`), `public_url` that of this application as others reach it.
+    address for devices (`mqtt://host:port`), `public_url` that of this application as others reach it. Of people whom
+    cameras see no group below `minimum_group` is shown, nor below three.
     """
     app = FastAPI(
         title="CityHub",
@@ -105,6 +114,7 @@ def build(
     app.state.site = onboarding.Site(devices_at, public_url)
     app.state.pool = pool_of(database_url)
     app.state.feed = Feed(database_url, app.state.pool)
+    app.state.minimum_group = max(minimum_group, LEAST_MINIMUM)
     app.state.survey = Survey(app.state.pool)
     app.state.pulse = Pulse(app.state.feed, app.state.pool)
     problems.install(app)

@@ -1,24 +1,27 @@
-"""The zones that hold, in memory: an index that is asked where points lie; built once, then read only."""
+"""The zones of a moment, in memory: an index that is asked where points lie; built once, then read only."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, NamedTuple
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
 
 import numpy as np
-import psycopg
 import shapely
 from numpy.typing import NDArray
 
 from geo.jurisdiction import Chains, Jurisdictions
 from geo.locate import Locator
 from geo.nearest import Nearest
+from geo.zones import VIEW, Zone
 
 Column = NDArray[np.float64]
-Objects = NDArray[np.object_]
+Mask = NDArray[np.bool_]
+
+FIRST, LAST = (datetime(year, 1, 1, tzinfo=UTC) for year in (1, 9999))
+KEPT = 4
+"""Choices of zones whose index for nearest ones is kept."""
 
 
 class Pairs(NamedTuple):
@@ -28,80 +31,61 @@ class Pairs(NamedTuple):
     zone: NDArray[np.int32]
 
 
-@dataclass(frozen=True)
 class Atlas:
-    """n zones by their place in it; columns of length n."""
+    """n zones by their place; several threads may ask it."""
 
-    id: NDArray[np.int64]
-    key: Objects
-    name: Objects
-    kind: Objects
-    layer: Objects
-    polygon: Objects
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _indexes: dict[bytes, tuple[NDArray[np.int32], Nearest]] = field(default_factory=dict)
+    def __init__(self, zones: Sequence[Zone]) -> None:
+        """Index the zones: seconds for 50,000 of them."""
+        self.zones = zones
+        self.key = _column([zone.key for zone in zones])
+        self.kind = _column([zone.kind for zone in zones])
+        self.layer = _column([zone.layer for zone in zones])
+        self.polygon = _column([zone.geometry for zone in zones])
+        self.cameras = [zone.camera for zone in zones if zone.kind == VIEW and zone.camera]
+        self.bounds = shapely.bounds(self.polygon).reshape(-1, 4)
+        self._from = np.array([(zone.valid_from or FIRST).timestamp() for zone in zones], np.float64)
+        self._to = np.array([(zone.valid_to or LAST).timestamp() for zone in zones], np.float64)
+        self._locator = Locator(self.polygon.tolist())
+        self._jurisdictions = Jurisdictions(self.polygon.tolist(), self.kind.tolist())
+        self._lock = threading.Lock()
+        self._nearest: dict[bytes, tuple[NDArray[np.int32], Nearest]] = {}
 
-    def __len__(self) -> int:
-        return len(self.id)
+    def in_force(self, at: datetime) -> Mask:
+        """Which zones hold at a moment."""
+        moment = at.timestamp()
+        held: Mask = (self._from <= moment) & (moment < self._to)
+        return held
 
-    @cached_property
-    def _locator(self) -> Locator:
-        return Locator(self.polygon.tolist())
+    def among(self, kinds: Collection[str] | None, layers: Collection[str] | None) -> Mask:
+        """Which zones are of these kinds and in these layers; None: any, but for the views of cameras."""
+        chosen = self.kind != VIEW if kinds is None else np.isin(self.kind, list(kinds))
+        if layers is not None:
+            chosen &= np.isin(self.layer, list(layers))
+        return np.asarray(chosen, np.bool_)
 
-    @cached_property
-    def _jurisdictions(self) -> Jurisdictions:
-        return Jurisdictions(self.polygon.tolist(), self.kind.tolist())
-
-    def built(self) -> Atlas:
-        """Build what every question needs: seconds for 50,000 zones. Until then questions would build it twice."""
-        _ = self._locator, self._jurisdictions
-        return self
-
-    def among(self, kinds: Collection[str] | None, layers: Collection[str] | None) -> NDArray[np.bool_]:
-        """Which zones are of these kinds and in these layers; None: any."""
-        chosen = np.ones(len(self), np.bool_)
-        for column, wanted in ((self.kind, kinds), (self.layer, layers)):
-            if wanted is not None:
-                chosen &= np.isin(column, list(wanted))
-        return chosen
-
-    def locate(self, lon: Column, lat: Column) -> tuple[Pairs, Chains]:
-        """Find the zones of each of m points, and its chain of jurisdictions; degrees, NaN is nowhere."""
-        pairs = Pairs(*self._locator.locate(lon, lat))
+    def locate(self, lon: Column, lat: Column, held: Mask) -> tuple[Pairs, Chains]:
+        """Find those zones that hold of each of m points, and its chain of jurisdictions; degrees, NaN is nowhere."""
+        point, zone = self._locator.locate(lon, lat)
+        pairs = Pairs(point[held[zone]], zone[held[zone]])
         return pairs, self._jurisdictions.chains(*pairs, len(lon))
 
     def nearest(
-        self, lon: Column, lat: Column, within_m: float, chosen: NDArray[np.bool_]
+        self, lon: Column, lat: Column, within_m: float, chosen: Mask
     ) -> tuple[NDArray[np.int32], Column]:
         """Find the nearest of the chosen zones of each of m points: its place, -1 for none, and metres."""
         name = np.packbits(chosen).tobytes()
         with self._lock:
-            if name not in self._indexes:
+            if name not in self._nearest:
                 place = np.flatnonzero(chosen).astype(np.int32)
-                while len(self._indexes) >= KEPT:
-                    del self._indexes[next(iter(self._indexes))]
-                self._indexes[name] = place, Nearest(self.polygon[place].tolist())
-            place, index = self._indexes[name]
+                while len(self._nearest) >= KEPT:
+                    del self._nearest[next(iter(self._nearest))]
+                self._nearest[name] = place, Nearest(self.polygon[place].tolist())
+            place, index = self._nearest[name]
         found, metres = index.find(lon, lat, within_m)
-        return np.where(found >= 0, np.append(place, -1)[found], np.int32(-1)), metres
+        return np.append(place, np.int32(-1))[found], metres
 
 
-KEPT = 4
-"""Choices of zones whose index for nearest ones is kept."""
-
-
-def read(connection: psycopg.Connection[Any]) -> Atlas:
-    """Read the zones that hold now."""
-    rows = connection.execute(
-        "select id, key, name, kind, 'zones' as layer, geometry::text from zone order by id"
-    ).fetchall()
-    return drawn(rows)
-
-
-def drawn(rows: list[tuple[Any, ...]]) -> Atlas:
-    """Make an atlas of rows of id, key, name, kind, layer and geometry as GeoJSON text."""
-    columns = np.empty((len(rows), 6), object)
-    if rows:
-        columns[:] = rows
-    number, key, name, kind, layer, geometry = columns.T
-    return Atlas(number.astype(np.int64), key, name, kind, layer, shapely.from_geojson(geometry))
+def _column(values: Sequence[object]) -> NDArray[np.object_]:
+    column = np.empty(len(values), object)
+    column[:] = values
+    return column

@@ -13,6 +13,7 @@ from api.paging import Cursor, Limit, Page, cursor, cut, place
 from api.problems import Problem
 from api.series import Series, series_of
 from api.values import Instant, Key, Number
+from geo.jurisdiction import CHAIN
 from ingest.life import State
 
 router = APIRouter(tags=["devices"])
@@ -57,8 +58,17 @@ class Device(BaseModel):
     grid_cell: str | None
 
 
+class Jurisdiction(BaseModel):
+    """Whose ground a device stands on; of several zones of one kind that claim it, the smallest."""
+
+    kind: str
+    zone: str
+    name: str
+    several: bool
+
+
 class DeviceDetail(Device):
-    """A device with its series."""
+    """A device with its series; `jurisdiction` by the zones as they are now, the widest first."""
 
     retired_at: Instant | None
     datum: str
@@ -68,6 +78,7 @@ class DeviceDetail(Device):
     vertical_offset_m: Number
     sensor_serial: str | None
     addresses: list[str]
+    jurisdiction: list[Jurisdiction]
     series: list[Series]
 
 
@@ -187,4 +198,20 @@ async def detail_of(pool: Connections, caller: Caller, device: str) -> DeviceDet
         series = await series_of(
             connection, caller.reach, {"device": device, "metric": None, "after": None, "limit": 1000}
         )
-    return DeviceDetail(**found[0], series=[Series(**row) for row in series])
+        chain = await _chain(connection, device)
+    return DeviceDetail(**found[0], jurisdiction=chain, series=[Series(**row) for row in series])
+
+
+async def _chain(connection: AsyncConnection[DictRow], device: str) -> list[Jurisdiction]:
+    """The district, street, community and grid cell that a device stands in."""
+    found = await connection.execute(
+        """
+        select distinct on (z.kind) z.kind, z.key as zone, z.name, count(*) over (partition by z.kind) > 1 as several
+        from device d join device_zone dz on dz.device_id = d.id join zone_in_force z on z.id = dz.zone_id
+        where d.key = %(device)s and z.kind = any (%(chain)s)
+        order by z.kind, z.area_m2, z.id
+        """,
+        {"device": device, "chain": list(CHAIN)},
+    )
+    claims = {row["kind"]: Jurisdiction(**row) for row in await found.fetchall()}
+    return [claims[kind] for kind in CHAIN if kind in claims]

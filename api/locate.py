@@ -1,5 +1,6 @@
 """Where points lie: the zones and the chain of jurisdictions of each of many points, and the zone nearest to it."""
 
+from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any
 
@@ -10,8 +11,9 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from api.atlas import Atlas, Column
-from api.survey import SurveyOf
-from api.values import Key
+from api.problems import Problem
+from api.survey import Survey, SurveyOf
+from api.values import Instant, Key, Moment
 from geo.datum import Datum, to_wgs84
 from geo.jurisdiction import CHAIN
 
@@ -25,14 +27,15 @@ MOST_M = 20_000.0
 
 Degrees = Annotated[list[float | None], Field(max_length=MOST)]
 Kinds = Annotated[list[Key] | None, Field(max_length=100)]
-Layers = Annotated[list[str] | None, Field(max_length=100)]
+Layers = Annotated[list[Key] | None, Field(max_length=100)]
 Metres = Annotated[float | None, Field(gt=0, le=MOST_M)]
 
 
 class Points(BaseModel):
     """Points as columns `lon` and `lat`, or as `points` of [longitude, latitude]; null is a place that is not known.
 
-    `kinds` and `layers` choose the zones that are told of; the chain is told of all jurisdictions.
+    `kinds` and `layers` choose the zones that are told of, by default all but the views of cameras; the chain is told of
+    all jurisdictions. `at` asks for the zones as they held at a moment of the past.
     """
 
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
@@ -44,6 +47,7 @@ class Points(BaseModel):
     kinds: Kinds = None
     layers: Layers = None
     nearest_m: Metres = None
+    at: Moment | None = None
 
     @model_validator(mode="after")
     def _one(self) -> "Points":
@@ -77,6 +81,7 @@ class Located(BaseModel):
     """
 
     count: int
+    at: Instant
     zones: list[list[str]]
     district: list[str | None]
     street: list[str | None]
@@ -115,33 +120,51 @@ async def locate_one(
     lat: Annotated[float, Query(allow_inf_nan=False)],
     datum: Datum = "WGS84",
     kind: Annotated[list[Key] | None, Query(max_length=100)] = None,
-    layer: Annotated[list[str] | None, Query(max_length=100)] = None,
+    layer: Annotated[list[Key] | None, Query(max_length=100)] = None,
     nearest_m: Annotated[float | None, Query(gt=0, le=MOST_M)] = None,
+    at: Moment | None = None,
 ) -> Response:
     """Say in which zones one point lies."""
-    points = Points(lon=[lon], lat=[lat], datum=datum, kinds=kind, layers=layer, nearest_m=nearest_m)
+    points = Points.model_construct(
+        lon=[lon], lat=[lat], datum=datum, kinds=kind, layers=layer, nearest_m=nearest_m, at=at
+    )
     return await _answer(survey, points)
 
 
-async def _answer(survey: SurveyOf, points: Points) -> Response:
-    atlas = await survey.now()
-    return Response(await survey.ask(partial(_located, atlas, points)), media_type="application/json")
+async def _answer(survey: Survey, points: Points) -> Response:
+    atlas, at, notes = await held(survey, points.at)
+    body = await survey.ask(partial(_located, atlas, at, points, notes))
+    return Response(body, media_type="application/json")
 
 
-def _located(atlas: Atlas, points: Points) -> bytes:
+async def held(survey: Survey, at: datetime | None) -> tuple[Atlas, datetime, list[str]]:
+    """Give the zones of a moment, the moment (now, where none is asked for), and what is to be noted of them."""
+    now = datetime.now(UTC)
+    if at is None:
+        return await survey.now(), now, []
+    if at > now:
+        raise Problem(422, "`at` lies in the future.", kind="invalid")
+    atlas, begins = await survey.on(at)
+    known = begins is not None and begins <= at
+    since = "is empty" if begins is None else f"begins at {begins:%Y-%m-%dT%H:%M:%SZ}"
+    return atlas, at, [] if known else [f"The history of zones {since}: what held before it is not known."]
+
+
+def _located(atlas: Atlas, at: datetime, points: Points, notes: list[str]) -> bytes:
     given = points.columns()
-    notes = _astray(*given)
     lon, lat = to_wgs84(points.datum, *given)
-    chosen = atlas.among(points.kinds, points.layers)
-    pairs, chains = atlas.locate(lon, lat)
+    in_force = atlas.in_force(at)
+    chosen = atlas.among(points.kinds, points.layers) & in_force
+    pairs, chains = atlas.locate(lon, lat, in_force)
     told = chosen[pairs.zone]
     body: dict[str, Any] = {
         "count": len(lon),
+        "at": at,
         "zones": _gathered(pairs.point[told], atlas.key[pairs.zone[told]], len(lon)),
         **{kind: _keys(atlas, chains.zone[:, place]) for place, kind in enumerate(CHAIN)},
         "several": _gathered(*_several(chains.several), len(lon)),
         "nearest": None,
-        "notes": notes,
+        "notes": notes + _astray(*given),
     }
     if points.nearest_m is not None:
         zone, metres = atlas.nearest(lon, lat, points.nearest_m, chosen)
@@ -150,7 +173,7 @@ def _located(atlas: Atlas, points: Points) -> bytes:
             "zone": _keys(atlas, zone),
             "metres": [None if none else off for none, off in zip(zone < 0, known, strict=True)],
         }
-    return orjson.dumps(body)
+    return orjson.dumps(body, option=orjson.OPT_UTC_Z)
 
 
 def _astray(lon: Column, lat: Column) -> list[str]:

@@ -111,6 +111,7 @@ def serve(
     static: Path | None = None,
     devices_at: str = "",
     public_url: str = "",
+    minimum_group: int = 5,
     ready: Callable[[str], None] | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; `ready` gets the address once requests are answered.
@@ -122,6 +123,11 @@ def serve(
         shown = f"[{host}]" if ":" in host else host
         url = f"http://{shown}:{listener.getsockname()[1]}"
         app = build(
-            database_url, secure=secure, static=static, devices_at=devices_at, public_url=public_url or url
+            database_url,
+            secure=secure,
+            static=static,
+            devices_at=devices_at,
+            public_url=public_url or url,
+            minimum_group=minimum_group,
         )
         Server(app, (lambda: ready(url)) if ready is not None else None).run(sockets=[listener])

@@ -78,6 +78,7 @@ class Settings:
     keep_minutes_days: int = _setting(
         732, "aggregates of a minute; those of an hour stay ten years; 0: for ever"
     )
+    minimum_group: int = _setting(5, "of people whom cameras see no smaller group is shown; 3 at the least")
     keep_fixes_days: int = _setting(
         31, "positions of devices that tell their own, and their crossings, at least 31; 0: for ever"
     )

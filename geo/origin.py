@@ -45,7 +45,9 @@ class Dwell(NamedTuple):
         return float(np.interp(share * reached[-1], reached, self.edges_s))
 
 
-def origin_destination(visits: Visits, zones: int, minimum: int, max_gap_s: float) -> Column:
+def origin_destination(
+    visits: Visits, zones: int, minimum: int, max_gap_s: float, window_us: tuple[int, int] | None = None
+) -> Column:
     """How many people went from each zone to each other, as their next zone.
 
     Args:
@@ -53,6 +55,8 @@ def origin_destination(visits: Visits, zones: int, minimum: int, max_gap_s: floa
         zones: z.
         minimum: least group that is shown.
         max_gap_s: a longer time between leaving one zone and entering the next is no way between them.
+        window_us: only ways that end in it, its end not included; None: all. So of windows that do not overlap each has
+            its own ways.
 
     Returns:
         float64 (z, z), persons from row to column; NaN below the minimum, zero included.
@@ -65,6 +69,8 @@ def origin_destination(visits: Visits, zones: int, minimum: int, max_gap_s: floa
     track, zone, enter_us, exit_us = track[order], zone[order], enter_us[order], exit_us[order]
     gap_us = enter_us[1:] - exit_us[:-1]
     went = (track[1:] == track[:-1]) & (zone[1:] != zone[:-1]) & (gap_us <= max_gap_s * 1e6)
+    if window_us is not None:
+        went &= (enter_us[1:] >= window_us[0]) & (enter_us[1:] < window_us[1])
     # Each person once for each way, however often they went it.
     ways = np.unique(np.column_stack((track[:-1], zone[:-1], zone[1:]))[went], axis=0)
     persons = np.zeros((zones, zones))

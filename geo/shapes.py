@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import shapely
-from shapely import LineString, MultiLineString, MultiPolygon, Polygon
+from shapely import LineString, MultiLineString, MultiPolygon, Point, Polygon
 
 from geo.area import area_m2
 from geo.circle import circle
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from shapely.geometry.base import BaseGeometry
 
-__all__ = ["ShapeError", "course", "polygon"]
+__all__ = ["ShapeError", "course", "polygon", "spot"]
 
 # Seven decimals of a degree are 1 cm: what is smaller than this is rounding, not a place.
 MIN_AREA_M2 = 0.01
@@ -103,6 +103,16 @@ def course(geometry: dict[str, Any]) -> LineString | MultiLineString:
         _refuse_jump(kept, "line", which)
         lines.append(LineString(kept))
     return MultiLineString(lines) if several else lines[0]
+
+
+def spot(geometry: dict[str, Any]) -> Point:
+    """Read a GeoJSON Point: in degrees, longitude first.
+
+    Raises:
+        ShapeError: anything else.
+    """
+    lon, lat = _positions([geometry.get("coordinates")])[0].tolist()
+    return Point(lon, lat)
 
 
 def _valid(drawn: Polygon | MultiPolygon) -> tuple[Polygon | MultiPolygon, str | None]:

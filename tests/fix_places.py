@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from api import accounts
 from api.app import build
 from api.server import Server, bound
+from geo.area import area_m2
 from geo.table import keep
 from geo.zones import Zone
 
@@ -45,16 +47,21 @@ class Places:
 
     def ask(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.database, autocommit=True) as connection:
-            cursor = connection.execute(query, values)  # type: ignore[arg-type]  # SQL of the tests' own
+            cursor = connection.execute(query, values)
             return cursor.fetchall() if cursor.description else []
 
     def keep(self, *zones: Zone) -> None:
-        with psycopg.connect(self.database) as connection, connection.cursor() as cursor:
-            keep(cursor, zones)
+        kept(self.database, zones)
 
     def points(self, count: int, seed: int = 1) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         lon, lat = np.random.default_rng(seed).uniform(-0.1, 1.1, (2, count)) * SIDE
         return lon + WEST, lat + SOUTH
+
+
+def kept(database: str, zones: Iterable[Zone]) -> None:
+    """Import zones."""
+    with psycopg.connect(database) as connection, connection.cursor() as cursor:
+        keep(cursor, [replace(zone, area_m2=area_m2(zone.geometry)) for zone in zones])
 
 
 def drawn() -> dict[str, Zone]:
@@ -76,7 +83,41 @@ def drawn() -> dict[str, Zone]:
         star = shell.difference(shapely.Polygon(middle + ray * 0.002)).buffer(0)
         if isinstance(star, shapely.Polygon | shapely.MultiPolygon) and not star.is_empty:
             zones.append(Zone(f"star-{number}", f"Star {number}", "crowd", star))
+    for number in (21, 22):  # of one department each
+        view = shapely.box(WEST + 0.02, SOUTH + 0.02, WEST + 0.02 + number / 1000, SOUTH + 0.03)
+        zones.append(Zone(f"view-{number}", "View", "camera-view", view, camera=f"thing-{number}"))
     return {zone.key: zone for zone in zones}
+
+
+MINUTE = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=5)
+"""A minute that is over, in which people were seen."""
+
+
+def sow(connection: psycopg.Connection[Any]) -> None:
+    """Four hundred devices, every second of them water's; twenty responders; fourteen people before a camera."""
+    rng = np.random.default_rng(11)
+    lon, lat = (rng.uniform(-0.05, 1.05, (2, 400)) * SIDE).tolist()
+    connection.execute(
+        "insert into profile (key, body, sha256) values ('lamp', '{}', ''), ('camera', '{}', '')"
+    )
+    connection.execute(
+        """insert into device (key, name, department_id, profile, component, lon, lat)
+           select 'thing-' || n, 'Thing', (select id from department where key = case n %% 2 when 0 then 'water' else 'police' end), case when n <= 20 then 'responder' when n <= 24 then 'camera' else 'lamp' end,
+                  case when n %% 5 = 0 then lpad(n::text, 16, '0') end, %s + x, %s + y
+           from unnest(%s::float8[], %s::float8[]) with ordinality as place (x, y, n)""",
+        (WEST, SOUTH, lon, lat),
+    )
+    # A square of nine, one of four, and one of which one has left for the first square within the minute.
+    connection.execute(
+        """with seen as (
+               insert into track (device_id, name, first_at, last_at)
+               select (select id from device where key = 'thing-21'), '~' || lpad(n::text, 16, '0'), %(at)s, %(at)s + interval '50 s'
+               from generate_series(1, 14) n returning id, right(name, 2)::integer as n)
+           insert into fix select %(at)s + interval '10 s', id, %(west)s + case when n <= 9 then 0.0205 else 0.0405 end, %(south)s + 0.0205, 2, 0
+           from seen union all
+           select %(at)s + interval '50 s', id, %(west)s + 0.0205, %(south)s + 0.0205, 2, 0 from seen where n = 14""",
+        {"at": MINUTE, "west": WEST, "south": SOUTH},
+    )
 
 
 @pytest.fixture(scope="session")
@@ -92,6 +133,8 @@ def places(cluster: Cluster) -> Iterator[Places]:
             name: accounts.create(connection, name, "operator", department)
             for name, department in (("olga", None), ("wang", "water"), ("pete", "police"))
         }
+        sow(connection)
+    kept(private.url, zones.values())
     listener = bound("127.0.0.1", 0)
     ready = threading.Event()
     server = Server(build(private.url), ready.set)
@@ -99,7 +142,6 @@ def places(cluster: Cluster) -> Iterator[Places]:
     thread.start()
     assert ready.wait(20)
     made = Places(f"http://127.0.0.1:{listener.getsockname()[1]}", private.url, passwords, zones)
-    made.keep(*zones.values())
     yield made
     for client in made.clients.values():
         client.close()
@@ -107,3 +149,22 @@ def places(cluster: Cluster) -> Iterator[Places]:
     thread.join(20)
     assert not thread.is_alive()
     cluster.drop(private)
+
+
+@pytest.fixture
+def heard(places: Places) -> datetime:
+    """Ten of the responders have told their places from a moment on, the last a minute ago: none stands where the registry has it."""
+    begin = datetime.now(UTC) - timedelta(minutes=3)
+    said = {"at": begin, "west": WEST, "south": SOUTH}
+    with psycopg.connect(places.database) as connection:
+        connection.execute("delete from fix where track_id in (select id from track where not anonymous)")
+        connection.execute(
+            """with told as (
+                   insert into track (device_id, name, first_at, last_at) select id, key, %(at)s, %(at)s + interval '2 minutes'
+                   from device where profile = 'responder' order by id limit 10
+                   on conflict (device_id, name) do update set last_at = excluded.last_at returning id)
+               insert into fix select %(at)s + s * interval '1 minute', id, %(west)s + 0.01 + s * 0.001, %(south)s + 0.03, 'NaN', 0
+               from told, generate_series(0, 2) s""",
+            said,
+        )
+    return begin

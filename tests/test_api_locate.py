@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import numpy as np
+import psycopg
 import pytest
 import shapely
 from fix_places import SIDE, SOUTH, WEST, Places
+from typer.testing import CliRunner
 
+from api.placing import place_devices
+from cityhub.commands.zone import app
 from geo.datum import from_wgs84
 from geo.jurisdiction import CHAIN
-from geo.zones import Zone
+from geo.zones import VIEW, Zone
 
 
 def test_many_points_lie_where_shapely_says_and_one_answers_like_many(places: Places) -> None:
@@ -22,7 +27,10 @@ def test_many_points_lie_where_shapely_says_and_one_answers_like_many(places: Pl
     # A corner of four districts, and of the city.
     lon[:2], lat[:2] = (WEST + SIDE / 2, WEST), (SOUTH + SIDE / 2, SOUTH)
     found = olga.post("/api/v1/locate", json={"lon": lon.tolist(), "lat": lat.tolist()}).json()
-    keys, shapes = zip(*((key, zone.geometry) for key, zone in sorted(places.zones.items())), strict=True)
+    keys, shapes = zip(
+        *((key, zone.geometry) for key, zone in sorted(places.zones.items()) if zone.kind != VIEW),
+        strict=True,
+    )
     tree = shapely.STRtree(shapes)
     expected: list[list[str]] = [[] for _ in lon]
     for point, zone in zip(*tree.query(shapely.points(lon, lat), predicate="intersects"), strict=True):
@@ -39,7 +47,7 @@ def test_many_points_lie_where_shapely_says_and_one_answers_like_many(places: Pl
     one = olga.get("/api/v1/locate", params={"lon": lon[7], "lat": lat[7]}).json()
     assert one["zones"] == found["zones"][7:8]
     rows = olga.post("/api/v1/locate", json={"points": np.column_stack((lon, lat)).tolist()})
-    assert rows.json() == found
+    assert {**rows.json(), "at": found["at"]} == found
 
 
 def test_kinds_choose_what_is_told_and_the_nearest_zone_is_told_with_its_metres(places: Places) -> None:
@@ -81,8 +89,45 @@ def test_a_zone_is_found_as_soon_as_its_import_is_committed_and_not_a_moment_lon
     places.keep(pond)
     with ThreadPoolExecutor(4) as many:  # who ask at one time wait for one and the same
         assert [each.result() for each in [many.submit(there) for _ in range(8)]] == [["pond"]] * 8
-    places.ask("delete from zone where key = 'pond'")
+    places.ask("update zone set retired_at = now() where key = 'pond'")
     assert there() == []
+
+
+def test_the_zones_of_a_past_day_are_those_that_held_then(places: Places) -> None:
+    olga = places.signed_in()
+
+    def there(at: str | None = None) -> list[list[str]]:
+        asked = {"points": [[122.0005, 31.0005], [122.0015, 31.0005]]} | ({} if at is None else {"at": at})
+        found: list[list[str]] = olga.post("/api/v1/locate", json=asked).json()["zones"]
+        return found
+
+    def now() -> str:
+        [[at]] = places.ask('select to_char(clock_timestamp(), \'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\')')
+        return str(at)
+
+    before = now()
+    places.keep(Zone("moor", "Moor", "flood", shapely.box(122, 31, 122.001, 31.001)))
+    narrow = now()
+    places.keep(Zone("moor", "Moor", "flood", shapely.box(122, 31, 122.002, 31.001)))
+    wide = now()
+    places.ask("update zone set retired_at = now() where key = 'moor'")
+    assert [there(before), there(narrow), there(wide), there()] == [
+        [[], []], [["moor"], []], [["moor"], ["moor"]], [[], []],
+    ]  # fmt: skip
+    assert there(narrow) == [["moor"], []]
+    long_ago = olga.get("/api/v1/locate?lon=122&lat=31&at=2001-01-01T00:00:00Z").json()
+    assert (long_ago["zones"], len(long_ago["notes"])) == ([[]], 1)
+    assert olga.get("/api/v1/locate?lon=122&lat=31&at=2199-01-01T00:00:00Z").status_code == 422
+    # One that has not begun to hold, and one that holds no longer: nothing is written when their times come.
+    hour = timedelta(hours=1)
+    today = datetime.now(UTC)
+    ground = shapely.box(123, 31, 123.001, 31.001)
+    places.keep(
+        Zone("fair", "Fair", "crowd", ground, valid_from=today - hour, valid_to=today + hour),
+        Zone("soon", "Soon", "crowd", ground, valid_from=today + hour),
+        Zone("over", "Over", "crowd", ground, valid_to=today - hour),
+    )
+    assert olga.get("/api/v1/locate?lon=123.0005&lat=31.0005").json()["zones"] == [["fair"]]
 
 
 def test_points_are_taken_in_the_datum_that_is_declared(places: Places) -> None:
@@ -92,11 +137,32 @@ def test_points_are_taken_in_the_datum_that_is_declared(places: Places) -> None:
         asked = {"lon": moved[0].tolist(), "lat": moved[1].tolist(), "datum": datum, "kinds": ["grid"]}
         plain = {"lon": lon.tolist(), "lat": lat.tolist(), "kinds": ["grid"]}
         olga = places.signed_in()
-        assert (
-            olga.post("/api/v1/locate", json=asked).json() == olga.post("/api/v1/locate", json=plain).json()
-        )
+        found = [olga.post("/api/v1/locate", json=each).json() for each in (asked, plain)]
+        assert {**found[0], "at": ""} == {**found[1], "at": ""}
         wrong = olga.post("/api/v1/locate", json={**asked, "datum": "WGS84"}).json()
-        assert wrong["grid"] != olga.post("/api/v1/locate", json=plain).json()["grid"]
+        assert wrong["grid"] != found[1]["grid"]
+
+
+def test_a_device_tells_its_chain_and_the_command_line_tells_that_of_a_place(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corner = WEST + SIDE / 2, SOUTH + SIDE / 2
+    with psycopg.connect(places.database) as connection, connection.cursor() as cursor:
+        cursor.execute("update device set lon = %s, lat = %s where key = 'thing-30'", corner)
+        place_devices(cursor)
+    chain = places.signed_in().get("/api/v1/devices/thing-30").json()["jurisdiction"]
+    [found] = (
+        places.signed_in().post("/api/v1/locate", json={"points": [corner]}).json()[kind]
+        for kind in ("grid",)
+    )
+    assert [(each["kind"], each["several"]) for each in chain] == [(kind, True) for kind in CHAIN]
+    assert chain[-1]["zone"] == found[0]
+    monkeypatch.setenv("CITYHUB_DATABASE_URL", places.database)
+    monkeypatch.setenv("CITYHUB_MQTT_URL", "mqtt://127.0.0.1:9")
+    told = CliRunner().invoke(app, ["locate", str(corner[0]), str(corner[1])])
+    assert told.exit_code == 0, told.output
+    marked = [line.split()[0] for line in told.output.splitlines() if line.endswith("its jurisdiction")]
+    assert marked == [each["zone"] for each in reversed(chain)]
 
 
 def test_what_is_no_place_is_in_no_zone_and_what_is_no_question_is_refused(places: Places) -> None:
@@ -137,7 +203,7 @@ def test_a_reading_token_may_ask_and_others_keep_being_answered_while_the_zones_
         assert reader.post("/api/v1/locate", json=asked).json()["count"] == 1
         assert reader.post("/api/v1/tokens", json={"name": "x", "scopes": ["read"]}).status_code == 403
         # Many zones take a while to build: whoever asks something else does not wait for them.
-        side = np.arange(0, 0.4, 0.01)
+        side = np.arange(0, 0.3, 0.01)
         west, south = (each.ravel() for each in np.meshgrid(WEST + 3 + side, SOUTH + side))
         boxes = shapely.segmentize(shapely.box(west, south, west + 0.01, south + 0.01), 0.0004)
         places.keep(*(Zone(f"tile-{n}", "Tile", "area", ground) for n, ground in enumerate(boxes)))
@@ -156,4 +222,4 @@ def test_a_reading_token_may_ask_and_others_keep_being_answered_while_the_zones_
             waited += 1
         thread.join()
         assert waited > 1
-        places.ask("delete from zone where left(key, 5) = 'tile-'")
+        places.ask("update zone set retired_at = now() where left(key, 5) = 'tile-'")

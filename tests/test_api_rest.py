@@ -457,6 +457,7 @@ def test_a_device_in_full(city: City) -> None:
         "vertical_offset_m": None,
         "sensor_serial": None,
         "addresses": [],
+        "jurisdiction": [],
     }
 
 

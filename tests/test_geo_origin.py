@@ -167,3 +167,16 @@ def test_minimums_that_show_single_persons_and_columns_that_do_not_fit_are_refus
         dwell(nobody._replace(track=np.zeros(1, np.int64)), 2, 3, [0, 1])
     with pytest.raises(ValueError, match="ascend"):
         dwell(nobody, 2, 3, [1, 0])
+
+
+def test_a_way_belongs_to_the_window_in_which_it_ends_and_to_no_other() -> None:
+    s = 1_000_000
+    track = np.repeat(np.arange(3), 2)
+    visits = Visits(track, np.tile([0, 1], 3), np.tile([0, 100], 3) * s, np.tile([90, 110], 3) * s)
+    found = [
+        origin_destination(visits, 2, 3, 60, (begin * s, end * s))[0, 1]
+        for begin, end in ((0, 100), (100, 101), (101, 200))
+    ]
+    assert np.isnan(found[0])
+    assert found[1] == 3
+    assert np.isnan(found[2])

@@ -22,6 +22,7 @@ def api(config: Config = None) -> None:
         secure=given.api_secure,
         devices_at=without_credential(found.field_mqtt_url),
         public_url=given.public_url,
+        minimum_group=given.minimum_group,
         ready=listening,
     )
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import psycopg
 import shapely
 import typer
@@ -18,7 +19,8 @@ from api.zoning import Imported
 from cityhub.commands.options import Config, connect, moment, operator, settings
 from cityhub.settings import OperatorError
 from geo import table
-from geo.datum import Datum
+from geo.datum import Datum, to_wgs84
+from geo.jurisdiction import Jurisdictions
 from geo.lines import Line
 from geo.overlap import remarks
 from geo.table import Span
@@ -165,6 +167,37 @@ def show(
     for name, value in record.items():
         if value not in (None, []) and name not in ("key", "name", "kind", "retired_at"):
             out.print(f"  {name:<12}{_said(value)}")
+
+
+@app.command()
+def locate(
+    lon: Annotated[float, typer.Argument(metavar="LON", help="Degrees east; western ones after --.")],
+    lat: Annotated[float, typer.Argument(metavar="LAT", help="Degrees north.")],
+    config: Config = None,
+    datum: In = "WGS84",
+    at: Annotated[
+        str | None,
+        typer.Option("--at", metavar="DAY", help="At the end of this day or moment (UTC): 2026-05-01."),
+    ] = None,
+) -> None:
+    """Say in which zones a place lies, the smallest first; those of its jurisdiction are marked."""
+    if not (abs(lon) <= 180 and abs(lat) <= 90):  # noqa: PLR2004 -- degrees
+        raise OperatorError(f"{lon:g}, {lat:g} is no place on the earth", "write longitude, then latitude")
+    with connect(settings(config)) as connection, connection.cursor() as cursor:
+        zones = table.fences(cursor) if at is None else table.fences_on(cursor, moment(at, "--at"))
+    place = to_wgs84(datum, np.array([lon]), np.array([lat]))
+    inside = [
+        zones[nth] for nth in np.flatnonzero(shapely.intersects_xy([zone.geometry for zone in zones], *place))
+    ]
+    none = np.zeros(len(inside), np.int32)
+    chain = Jurisdictions([zone.geometry for zone in inside], [zone.kind for zone in inside]).chains(
+        none, np.arange(len(inside), dtype=np.int32), 1
+    )
+    for nth in sorted(range(len(inside)), key=lambda each: inside[each].area_m2):
+        zone = inside[nth]
+        mark = "its jurisdiction" if nth in chain.zone else ""
+        out.print(f"{zone.key:<24} {zone.kind:<13} {zone.area_m2:>14,.0f} m2  {zone.name}  {mark}".rstrip())
+    out.print(f"{len(inside)} zones")
 
 
 @app.command()
