@@ -22,6 +22,8 @@ Scope = Literal["read", "write"]
 
 COOKIE = "cityhub_session"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+READING = frozenset({"/api/v1/locate", "/api/v1/inside", "/api/v1/areas"})
+"""Questions that are too long for an address: posted, and change nothing."""
 
 session_cookie = APIKeyCookie(name=COOKIE, auto_error=False, description="Set by POST /api/v1/session.")
 bearer_token = HTTPBearer(auto_error=False, description="A token from POST /api/v1/tokens.")
@@ -143,7 +145,8 @@ async def signed_in(
     if caller is None:
         raise Problem(401, "Sign in first.", headers={"WWW-Authenticate": "Bearer"})
     safe = request.method in SAFE
-    if caller.token is not None and ("read" if safe else "write") not in caller.scopes:
+    scope = "read" if safe or request.url.path in READING else "write"
+    if caller.token is not None and scope not in caller.scopes:
         raise Problem(403, "This token's scopes do not cover this.", kind="scope")
     if caller.token is None and not safe and from_here(request) is not True:
         raise Problem(403, "Changes by cookie are taken only from the console's own pages.", kind="origin")

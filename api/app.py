@@ -12,6 +12,7 @@ from api import (
     acceptance,
     access,
     alarms,
+    crossings,
     devices,
     events,
     forecast,
@@ -21,6 +22,7 @@ from api import (
     life,
     lineage,
     load,
+    locate,
     meter,
     onboarding,
     problems,
@@ -31,6 +33,7 @@ from api import (
     stream,
     telemetry,
     tokens,
+    tracks,
     zone_changes,
     zones,
 )
@@ -41,6 +44,7 @@ from api.guard import Guard
 from api.meter import Meter
 from api.pulse import Pulse
 from api.site import Console
+from api.survey import Survey
 
 log = structlog.get_logger(__name__)
 
@@ -61,6 +65,9 @@ PROTECTED = (
     telemetry.router,
     lineage.router,
     zones.router,
+    tracks.router,
+    crossings.router,
+    locate.router,
     zone_changes.router,
     load.router,  # before the alarms, whose ids would take its name
     alarms.router,
@@ -98,6 +105,7 @@ def build(
     app.state.site = onboarding.Site(devices_at, public_url)
     app.state.pool = pool_of(database_url)
     app.state.feed = Feed(database_url, app.state.pool)
+    app.state.survey = Survey(app.state.pool)
     app.state.pulse = Pulse(app.state.feed, app.state.pool)
     problems.install(app)
     for router in PUBLIC:

@@ -163,7 +163,7 @@ def revoke(
 
 def _place(cursor: psycopg.Cursor[Any], device_id: int, lon: float, lat: float) -> None:
     """Put one new device into the zones that it stands in."""
-    zone_ids, shapes = polygons(cursor)
+    zone_ids, shapes = polygons(cursor, [lon], [lat])
     if shapes:
         _, found = Locator(shapes).locate(np.array([lon]), np.array([lat]))  # type: ignore[arg-type]  # the table holds polygons
         cursor.executemany(

@@ -14,8 +14,13 @@ from api.problems import answer
 log = structlog.get_logger(__name__)
 
 MOST = 1024 * 1024
-# A list of a whole city's components, a layer of 15,000 zones; their routes read them after sign-in, piece by piece.
-LARGER = {"/api/v1/imports": 32 * 1024 * 1024, "/api/v1/zones": 16 * 1024 * 1024}
+# A list of a whole city's components, a layer of 15,000 zones, 100,000 points of 17 digits; their routes read them after
+# sign-in, piece by piece.
+LARGER = {
+    "/api/v1/imports": 32 * 1024 * 1024,
+    "/api/v1/zones": 16 * 1024 * 1024,
+    "/api/v1/locate": 6 * 1024 * 1024,
+}
 
 HEADERS = {
     "Content-Security-Policy": (

@@ -30,15 +30,15 @@ NEAR_DEG = 1.0
 
 def place_devices(cursor: psycopg.Cursor[Any]) -> int:
     """Rewrite device_zone from positions and the zones that hold; returns how many devices of the field stand in some."""
-    zone_ids, shapes = polygons(cursor)
     devices = cursor.execute(
         """select id, lon, lat, profile in ('zone', 'counting-line') from device
            where lon is not null and retired_at is null"""
     ).fetchall()
     cursor.execute("delete from device_zone")
-    if not shapes or not devices:
+    columns: Any = np.array(devices, np.float64).reshape(-1, 4).T
+    zone_ids, shapes = polygons(cursor, columns[1].tolist(), columns[2].tolist())
+    if not shapes:
         return 0
-    columns: Any = np.array(devices, np.float64).T
     point, zone = Locator(shapes).locate(columns[1], columns[2])  # type: ignore[arg-type]  # what the zone table holds was polygons
     cursor.execute(
         "insert into device_zone (device_id, zone_id) select * from unnest(%s::int[], %s::int[])",

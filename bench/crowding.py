@@ -1,4 +1,4 @@
-"""The bench `crowd`: what density and speed of 300 people cost, ten times a second."""
+"""The bench `crowd`: what density and speed of 300 people cost ten times a second, and a moment of the census."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from statistics import median
 import numpy as np
 from shapely import Polygon, box
 
-from bench import machine
+from bench import machine, ticking
 from bench.errors import Mismatch
 from geo.density import cells, measure
 from geo.speed import speeds
@@ -31,23 +31,30 @@ STAGE = box(30, 12, 40, 25)
 def run(seconds: float, runs: int, say: Callable[[str], None]) -> dict[str, object]:
     """Measure `seconds` of the people's time, `runs` times; raises Mismatch where somebody is not spread over ground."""
     described = machine.describe("none", "none")
-    found = []
+    found, census = [], []
     for each in range(runs):
         say(f"run {each + 1} of {runs}")
         found.append(_run(max(round(seconds * RATE_HZ), LEAST_FRAMES), each))
+        census.append(ticking.run(each))
     return {
         "persons": PERSONS,
         "percent_of_a_core": round(median(one for one, _ in found), 2),
         "without_cut_off_percent": round(median(other for _, other in found), 2),
+        "census_tick_ms": round(median(cost.tick_ms for cost in census), 1),
+        "census_worst_ms": round(median(cost.worst_ms for cost in census), 1),
+        "census_draw_s": round(median(cost.draw_s for cost in census), 2),
         "machine": described,
         "load": {
             "ground": "1,000 m2 with two holes and a bay; half the people within 130 m2, cut-off radius 1.5 m",
             "time": "CPU time of this process: Voronoi cells, density and speed in the whole and at the stage, per frame",
+            "census": f"a moment every ten seconds: {ticking.ZONES} zones, {ticking.CAMERAS:,} cameras, {ticking.DOORS} doors; "
+            "draw: the same ground cut into faces, once after an import",
             "number": f"share of one core at {RATE_HZ} frames a second; the median of the runs",
         },
         "runs": {
             "percent_of_a_core": [round(one, 2) for one, _ in found],
             "without_cut_off_percent": [round(other, 2) for _, other in found],
+            "census_tick_ms": [round(cost.tick_ms, 1) for cost in census],
         },
     }
 

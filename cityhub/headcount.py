@@ -77,6 +77,9 @@ class Headcount:
         self.heard: dict[int, int] = {}  # by device: when anything came of it, us
         self.apart: dict[str, float] = {}  # by device: how far its clock is behind, s
         self._recalled = False
+        self._sound = self.rows
+        self._spans: dict[int, tuple[int, int]] = {}
+        self._last: dict[int, list[float]] = {}
         self.attend(())
 
     def attend(self, meters: Iterable[Meter]) -> None:
@@ -86,6 +89,7 @@ class Headcount:
             meter.zone_id for meter in self.meters.values() if meter.dense and meter.zone_id is not None
         }
         """Ids of zones whose density a camera says itself."""
+        self._view_of = {meter.device: meter for meter in self.meters.values() if meter.counts == "view"}
         by_name = {(meter.device, meter.metric): meter for meter in self.meters.values()}
         for floor in self.floors:
             floor.attend(self.meters.values())
@@ -122,6 +126,7 @@ class Headcount:
         Counts that came after `at_us` by their own time wait; those that are late are no counts of now.
         """
         self._forget(at_us)
+        self._sort(at_us)
         self._judge_clocks()
         zones = len(self.ground.watched)
         seen, share = np.full(zones, np.nan), np.full(zones, np.nan)
@@ -152,17 +157,12 @@ class Headcount:
 
     def evidence(self, zone: int) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
         """What the last count of a zone rests on: the newest count of each camera, and of each way of its doors."""
-        cameras = next((floor.cameras(zone) for floor in self.floors if zone in floor.zones), set())
-        views = {
-            slot for slot, meter in self.meters.items() if meter.counts == "view" and meter.device in cameras
-        }
-        gates = {
-            meter.slot
-            for door in self._zone_doors[zone]
-            for meter in self.ways[self.doors[door]]
-            if meter is not None
-        }
-        return self.newest(views - self._left_out()), self.newest(gates)
+        cameras = next((floor.cameras(zone) for floor in self.floors if zone in floor.places), set())
+        views = [
+            self._view_of[camera] for camera in sorted(cameras - self.apart.keys()) if camera in self._view_of
+        ]
+        ways = [meter for door in self._zone_doors[zone] for meter in self.ways[self.doors[door]]]
+        return self.newest(views), self.newest(ways)
 
     def state(self) -> dict[str, Column]:
         """What the doors have made of each zone, by its key."""
@@ -218,10 +218,14 @@ class Headcount:
             return found
         failed = np.isin(passed["flag"], (FAIL, MISSING))
         value = np.where(failed, np.nan, passed["value"])
+        slots, place = np.unique(passed["slot"], return_inverse=True)
+        sums = np.zeros(len(slots))
+        np.add.at(sums, place, value)
+        by_slot = dict(zip(slots.tolist(), sums.tolist(), strict=True))
         for door, index in enumerate(self.doors):
             meter = self.ways[index][way]
             if meter is not None:
-                found[door] = value[passed["slot"] == meter.slot].sum()
+                found[door] = by_slot.get(meter.slot, 0.0)
         return found
 
     def _judge_clocks(self) -> None:
@@ -240,21 +244,29 @@ class Headcount:
             for place in np.flatnonzero(found.apart)
         }
 
-    def _left_out(self) -> set[int]:
-        return {slot for slot, meter in self.meters.items() if meter.device in self.apart}
-
-    def newest(self, slots: set[int]) -> dict[str, list[float]]:
-        """The newest count of each series, by `device/metric`: the time in ms, and the value."""
-        rows = self.rows[np.isin(self.rows["slot"], list(slots))]
-        rows = rows[np.argsort(rows["time"], kind="stable")]
-        newest = {int(row["slot"]): row for row in rows}
+    def newest(self, meters: Iterable[Meter | None]) -> dict[str, list[float]]:
+        """The newest sound count of each, by `device/metric`: the time in ms, and the value."""
         return {
-            f"{self.meters[slot].device}/{self.meters[slot].metric}": [
-                int(row["time"]) // 1000,
-                float(row["value"]),
-            ]
-            for slot, row in sorted(newest.items())
+            f"{meter.device}/{meter.metric}": self._last[meter.slot]
+            for meter in meters
+            if meter is not None and meter.slot in self._last
         }
+
+    def rows_of(self, meter: Meter) -> NDArray[np.void]:
+        """The sound counts of a meter up to the moment that was counted last, oldest first."""
+        first, last = self._spans.get(meter.slot, (0, 0))
+        return self._sound[first:last]
+
+    def _sort(self, at_us: int) -> None:
+        """Put the counts that are no failures and not of the future in order, by series."""
+        sound = self.rows[(self.rows["time"] <= at_us) & ~np.isin(self.rows["flag"], (FAIL, MISSING))]
+        self._sound = sound[np.lexsort((sound["time"], sound["slot"]))]
+        slots, first = np.unique(self._sound["slot"], return_index=True)
+        last = np.append(first[1:], len(self._sound))[: len(first)]
+        self._spans = dict(zip(slots.tolist(), zip(first.tolist(), last.tolist(), strict=True), strict=True))
+        newest = self._sound[last - 1] if len(slots) else self._sound
+        columns = (newest["slot"].tolist(), (newest["time"] // 1000).tolist(), newest["value"].tolist())
+        self._last = {slot: [at_ms, value] for slot, at_ms, value in zip(*columns, strict=True)}
 
     def _forget(self, at_us: int) -> None:
         """Let go what came too long ago to say anything of now; by arrival, for clocks may lie."""
@@ -273,6 +285,7 @@ class _Floor:
 
     def __init__(self, ground: Ground, floor: str) -> None:
         self.zones = [place for place, zone in enumerate(ground.watched) if (zone.floor or "") == floor]
+        self.places = set(self.zones)
         self._views: list[View] = [view for view in ground.views if (view.floor or "") == floor]
         polygons = [ground.watched[place].geometry for place in self.zones]
         self._faces = Views(polygons, [view.geometry for view in self._views])

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cityhub.ground import Meter
 from cityhub.headcount import Headcount
-from edge.reading import FAIL, MISSING
 from geo.flow import per_m_s, within
 
 WINDOW_S = 60.0
@@ -36,13 +34,12 @@ def flows(counts: Headcount, at_us: int) -> list[Flow]:
 def _flow(counts: Headcount, meter: Meter | None, width_m: float | None, at_us: int) -> float:
     if meter is None or width_m is None or not counts.alive(meter, at_us) or meter.device in counts.apart:
         return np.nan
-    rows: NDArray[np.void] = counts.rows[(counts.rows["slot"] == meter.slot) & (counts.rows["time"] <= at_us)]
-    rows = rows[~np.isin(rows["flag"], (FAIL, MISSING))]
+    rows = counts.rows_of(meter)
     window_s = max(WINDOW_S, meter.interval_s)
     end = at_us
     # The interval that is being counted now is not told yet: it must not look like one in which nobody came.
-    if len(rows) and at_us - int(rows["time"].max()) <= FRESH * meter.interval_s * 1e6:
-        end = int(rows["time"].max())
+    if len(rows) and at_us - int(rows["time"][-1]) <= FRESH * meter.interval_s * 1e6:
+        end = int(rows["time"][-1])
     elapsed = (rows["time"] - end) / 1e6
     persons = within(elapsed, rows["value"], meter.interval_s, 0.0, window_s).sum()
     return float(per_m_s(persons, width_m, window_s))

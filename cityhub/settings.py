@@ -78,6 +78,12 @@ class Settings:
     keep_minutes_days: int = _setting(
         732, "aggregates of a minute; those of an hour stay ten years; 0: for ever"
     )
+    keep_fixes_days: int = _setting(
+        31, "positions of devices that tell their own, and their crossings, at least 31; 0: for ever"
+    )
+    keep_anonymous_fixes_days: int = _setting(
+        7, "positions of people whom nobody names, and their crossings, at least 2; 0: for ever"
+    )
 
 
 def load(path: Path | None, environment: Mapping[str, str]) -> Settings:

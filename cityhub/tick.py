@@ -168,8 +168,7 @@ class Ticking:
                     body["values"][f"{gate.device}/{metric}"] = round(value, 4)
                 elif (gate.device, metric) in own:
                     body["values"][f"{gate.device}/{metric}"] = None
-            doors = self._heads.newest({meter.slot for meter in ways if meter is not None})
-            body["from"][gate.device] = {"by": "doors", "doors": doors}
+            body["from"][gate.device] = {"by": "doors", "doors": self._heads.newest(ways)}
 
     def _clocks(self, body: Body) -> None:
         apart = self._heads.apart

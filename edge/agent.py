@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from edge import wire
+from edge import carried, positions, wire
 from edge.journal import Journal, WhenFull
 from edge.link import Address
 from edge.publisher import Publisher
 from edge.reading import gather
 
+T = TypeVar("T")
 BATCH = 2_000
 MESSAGE_BYTES = 250_000  # brokers and hub take 256 KiB; the rest is room for topic and envelope
 
@@ -34,7 +35,7 @@ class Agent:
     ) -> None:
         """`birth` and `command`: see edge.publisher.Publisher."""
         self.device = device
-        self.journal = Journal(folder, limit_bytes, when_full, wire.count)
+        self.journal = Journal(folder, limit_bytes, when_full, carried.count)
         self.publisher = Publisher(
             self.journal, broker, department, device, window=window, birth=birth, command=command
         )
@@ -49,18 +50,24 @@ class Agent:
 
         Raises edge.journal.JournalFull, and then none of the batch at fault was accepted.
         """
-        left = list(samples)
-        for start in range(0, len(left), BATCH):
-            self._keep(left[start : start + BATCH])
+        self._keep(list(samples), lambda part: wire.body(gather(part)))
 
-    def _keep(self, part: list[tuple[str, int, float]]) -> None:
-        body = wire.body(gather(part))
+    def follow(self, fixes: Iterable[tuple[str, int, float, float, float]]) -> None:
+        """Keep fixes `(track, time in us, lon, lat, accuracy in metres or NaN)` as `accept` keeps samples."""
+        self._keep(list(fixes), lambda part: positions.body(positions.gather(part)))
+
+    def _keep(self, left: list[T], body_of: Callable[[list[T]], bytes]) -> None:
+        for start in range(0, len(left), BATCH):
+            self._append(left[start : start + BATCH], body_of)
+
+    def _append(self, part: list[T], body_of: Callable[[list[T]], bytes]) -> None:
+        body = body_of(part)
         if (
             len(body) > MESSAGE_BYTES and len(part) > 1
         ):  # many long names: a broker would hang up on it, for ever
             half = len(part) // 2
-            self._keep(part[:half])
-            self._keep(part[half:])
+            self._append(part[:half], body_of)
+            self._append(part[half:], body_of)
             return
         self.publisher.offer(self.journal.append(body))
         self.accepted += len(part)

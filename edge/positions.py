@@ -15,6 +15,8 @@ from edge.wire import READINGS_LIMIT, VERSION, Envelope, Malformed
 FIELDS = ("names", "track", "time", "lon", "lat")
 ENVELOPE = ("boot", "seq", "base")
 MAY = frozenset({"v", *ENVELOPE, *FIELDS, "accuracy"})
+FIRST = "track"
+"""Begins a body, as `names` begins that of readings: so they are told apart where both are kept."""
 NAME_LIMIT = 200
 REFUSED = "refused"
 """The member under which the hub keeps why it did not keep a batch."""
@@ -45,14 +47,19 @@ def gather(fixes: Iterable[tuple[str, int, float, float, float]]) -> Positions:
 def body(said: Positions) -> bytes:
     """The part of a batch that does not change when it is sent again: what a journal keeps."""
     pairs: list[tuple[str, Any]] = [
+        (FIRST, cbor2.CBORTag(69, said.track.astype("<u2").tobytes())),
         ("names", said.names),
-        ("track", cbor2.CBORTag(69, said.track.astype("<u2").tobytes())),
         ("time", cbor2.CBORTag(79, said.time.astype("<i8").tobytes())),
         ("lon", cbor2.CBORTag(86, said.lon.astype("<f8").tobytes())),
         ("lat", cbor2.CBORTag(86, said.lat.astype("<f8").tobytes())),
         ("accuracy", cbor2.CBORTag(85, said.accuracy.astype("<f4").tobytes())),
     ]
     return b"".join(cbor2.dumps(key) + cbor2.dumps(value) for key, value in pairs)
+
+
+def count(kept: bytes) -> int:
+    """How many fixes a kept body holds."""
+    return len(cbor2.loads(b"\xa6" + kept)["time"].value) // 8
 
 
 def seal(envelope: Envelope | None, kept: bytes) -> bytes:

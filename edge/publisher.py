@@ -14,7 +14,7 @@ import orjson
 import structlog
 from paho.mqtt.client import MQTTMessage
 
-from edge import wire
+from edge import carried
 from edge.journal import Journal, Record
 from edge.link import Address, Client, Unreachable, dial, dialect
 
@@ -208,7 +208,8 @@ class Publisher:
                 self._sent.pop((record.boot, record.seq), None)
                 self._changed.notify_all()
         elif client is not None:
-            client.publish(f"{self._topic}/telemetry", wire.seal(record.boot, record.seq, base, body), qos=1)
+            sealed = carried.seal(record.boot, record.seq, base, body)
+            client.publish(f"{self._topic}/{carried.topic(body)}", sealed, qos=1)
             self.counts.published += 1
 
     def _next(self) -> deque[Record] | None:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from shapely import MultiPolygon, Polygon
 
 from geo.area import areas_m2
-from geo.locate import Locator
 
 CHAIN = ("district", "street", "community", "grid")
 """The kinds of zones that are jurisdictions, the widest first."""
@@ -32,22 +31,23 @@ class Jurisdictions:
         """Take zones and their kinds; those of other kinds are no jurisdictions."""
         if len(polygons) != len(kinds):
             raise ValueError(f"{len(kinds)} kinds for {len(polygons)} zones")
+        level = {kind: place for place, kind in enumerate(CHAIN)}
+        self._level = np.array([level.get(kind, -1) for kind in kinds], np.intp)
         # The smallest claim comes first, of equal ones the first given: so an answer does not hang on chance.
-        order = np.argsort(areas_m2(polygons), kind="stable")
-        place = {kind: level for level, kind in enumerate(CHAIN)}
-        self._zone = np.array([z for z in order if kinds[z] in place], np.int32)
-        self._level = np.array([place[kinds[z]] for z in self._zone], np.intp)
-        self._locator = Locator([polygons[z] for z in self._zone])
+        self._rank = np.empty(len(polygons), np.intp)
+        self._rank[np.argsort(areas_m2(polygons), kind="stable")] = np.arange(len(polygons))
 
-    def chains(self, lon: NDArray[np.float64], lat: NDArray[np.float64]) -> Chains:
-        """Find the chain of each point; float64 (m,) degrees each, on a border both sides claim it.
+    def chains(self, point: NDArray[np.int32], zone: NDArray[np.int32], points: int) -> Chains:
+        """Find the chain of each of m points out of the pairs that a `Locator` of these zones has found for them.
 
-        Of several claims of one kind the smallest zone has it, and `several` says so.
+        On a border both sides claim a point. Of several claims of one kind the smallest zone has it, and `several`
+        says so.
         """
-        point, found = self._locator.locate(lon, lat)
-        level = self._level[found]
-        zone = np.full((len(lon), len(CHAIN)), -1, np.int32)
+        claim = np.flatnonzero(self._level[zone] >= 0)
         # Backwards: what is written last is the first claim.
-        zone[point[::-1], level[::-1]] = self._zone[found[::-1]]
-        claims = np.bincount(point.astype(np.intp) * len(CHAIN) + level, minlength=zone.size)
-        return Chains(zone, (claims > 1).reshape(zone.shape))
+        claim = claim[np.argsort(-self._rank[zone[claim]], kind="stable")]
+        point, zone, level = point[claim], zone[claim], self._level[zone[claim]]
+        chain = np.full((points, len(CHAIN)), -1, np.int32)
+        chain[point, level] = zone
+        claims = np.bincount(point.astype(np.intp) * len(CHAIN) + level, minlength=chain.size)
+        return Chains(chain, (claims > 1).reshape(chain.shape))

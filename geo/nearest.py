@@ -12,11 +12,14 @@ from shapely import MultiPolygon, Polygon
 
 from geo.outline import NEAR_M, Outlines, beyond
 from geo.plane import around
-from geo.reach import Reach
+from geo.reach import Near, Reach
 
 MAX_WITHIN_M = 100_000.0
 CHUNK = 16_384
-"""Points that are looked up at once: far points have many candidates."""
+PAIRS = 1 << 23
+"""Points that are looked up at once, and the most pairs of point and zone that they may come to: 0.4 GB."""
+FIRST_M, WIDER = 50.0, 4.0
+"""Most points have a zone near by: so they are asked within this first, what is left within so many times more."""
 
 
 class Nearest:
@@ -25,6 +28,7 @@ class Nearest:
     def __init__(self, polygons: Sequence[Polygon | MultiPolygon]) -> None:
         self._outlines = Outlines(polygons)
         self._reach = Reach(polygons)
+        self._chunk = min(max(PAIRS // max(len(polygons), 1), 1), CHUNK)
 
     def find(
         self, lon: NDArray[np.float64], lat: NDArray[np.float64], within_m: float
@@ -50,17 +54,42 @@ class Nearest:
             raise ValueError(f"{within_m:g} m is not above 0 and at most {MAX_WITHIN_M:g} m")
         zone, metres = np.full(len(lon), -1, np.int32), np.full(len(lon), np.nan)
         known = np.flatnonzero(np.isfinite(lon) & np.isfinite(lat))
-        for first in range(0, len(known), CHUNK):
-            rows = known[first : first + CHUNK]
-            x, y = lon[rows], lat[rows]
-            aside, above = around(x, y, within_m)
-            near = self._reach.find(x - aside, y - above, x + aside, y + above)
-            nearest, off = np.full(len(rows), -1, np.int32), np.full(len(rows), within_m + NEAR_M)
-            _nearest(
-                near, x, y, self._outlines.vertex, self._outlines.node, self._outlines.root, nearest, off
-            )
-            zone[rows], metres[rows] = nearest, np.where(nearest >= 0, off, np.nan)
+        for first in range(0, len(known), self._chunk):
+            rows = known[first : first + self._chunk]
+            zone[rows], metres[rows] = self._of(lon[rows], lat[rows], within_m)
         return zone, metres
+
+    def _of(
+        self, lon: NDArray[np.float64], lat: NDArray[np.float64], within_m: float
+    ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+        """Of points that are finite; wider and wider, but no wider than to a zone that is known to be there."""
+        zone, metres = np.full(len(lon), -1, np.int32), np.full(len(lon), np.nan)
+        _, limit = self._measured(self._reach.some(lon, lat), lon, lat, np.full(len(lon), within_m))
+        rows, radius = np.arange(len(lon)), min(FIRST_M, within_m)
+        while len(rows):
+            x, y, within = lon[rows], lat[rows], np.minimum(limit[rows], radius)
+            aside, above = around(x, y, within + NEAR_M)
+            near = self._reach.find(x - aside, y - above, x + aside, y + above)
+            found, off = self._measured(near, x, y, within)
+            zone[rows], metres[rows] = found, np.where(found >= 0, off, np.nan)
+            rows = rows[(found < 0) & (radius < limit[rows])]
+            radius = min(radius * WIDER, within_m)
+        return zone, metres
+
+    def _measured(
+        self,
+        near: Near,
+        lon: NDArray[np.float64],
+        lat: NDArray[np.float64],
+        within: NDArray[np.float64],
+    ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+        """The nearest of the candidates of each point, -1 and `within` where none is within that many metres."""
+        # A limit of NEAR_M itself would make a border of whatever lies beyond it.
+        nearest, off = np.full(len(lon), -1, np.int32), within + 2 * NEAR_M
+        _nearest(
+            near, lon, lat, self._outlines.vertex, self._outlines.node, self._outlines.root, nearest, off
+        )
+        return nearest, np.where(nearest >= 0, off, within)
 
 
 @njit(cache=True, nogil=True)

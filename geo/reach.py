@@ -42,6 +42,11 @@ class Reach:
         self._widest = float(aside.max(initial=0.0))
         self._tree = shapely.STRtree(shapely.box(west - aside, south - above, east + aside, north + above))
 
+    def some(self, lon: Column, lat: Column) -> Near:
+        """One polygon that is likely to be near each of m finite points: the one whose box is, in degrees."""
+        row, part = self._tree.query_nearest(shapely.points(lon, lat), all_matches=False)
+        return Near(row.astype(np.int32), self._owner[part].astype(np.int32), np.zeros(len(row)))
+
     def find(self, west: Column, south: Column, east: Column, north: Column) -> Near:
         """Find what the boxes of m rows touch; degrees (m,), longitudes may go on beyond 180. NaN touches nothing."""
         rows = np.arange(len(west))

@@ -23,8 +23,8 @@ __all__ = ["ShapeError", "course", "polygon"]
 
 # Seven decimals of a degree are 1 cm: what is smaller than this is rounding, not a place.
 MIN_AREA_M2 = 0.01
-# So many square degrees are more than that anywhere below 89.9999 degrees: no need to look closer.
-SURELY_DEG2 = 1e-6
+# So many square degrees are more than that anywhere below 89.5 degrees: no need to look closer.
+SURELY_DEG2 = 1e-10
 
 # Natural Earth has 180.00000000000014: an export's last digit, a tenth of a millimetre at most, is no mistake.
 ROUNDING_DEG = 1e-9

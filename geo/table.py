@@ -107,10 +107,16 @@ def lines(cursor: psycopg.Cursor[Any], kind: LineKind | None = None) -> list[Lin
     ]
 
 
-def polygons(cursor: psycopg.Cursor[Any]) -> tuple[list[int], list[BaseGeometry]]:
-    """The id and geometry of every zone that holds now and in which something can stand: no camera's view."""
+def polygons(
+    cursor: psycopg.Cursor[Any], lon: Sequence[float], lat: Sequence[float]
+) -> tuple[list[int], list[BaseGeometry]]:
+    """The id and geometry of the zones that hold now, a camera's view excepted, whose boxes hold one of these places."""
     rows = cursor.execute(
-        "select id, geometry::text from zone_in_force where kind <> 'camera-view' order by id"
+        """select id, geometry::text from zone_in_force where kind <> 'camera-view' and id in (
+               select zone.id from unnest(%s::float8[], %s::float8[]) as place (lon, lat)
+               join zone on extent && box(point(place.lon, place.lat), point(place.lon, place.lat)))
+           order by id""",
+        (list(lon), list(lat)),
     ).fetchall()
     return [row[0] for row in rows], _drawn([row[1] for row in rows])
 

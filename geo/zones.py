@@ -197,11 +197,7 @@ class _Reading:
 def _zone(key: str, kind: str, geometry: Any, given: Properties, layer: str) -> tuple[Zone, list[str]]:
     """A feature that is an area, and clauses of what was put right; raises ShapeError."""
     begins, ends = given.span()
-    zone = Zone(
-        key,
-        given.line("name", MAX_NAME) or key,
-        kind,
-        None,  # type: ignore[arg-type]  # drawn last: what is wrong with the properties is told all the same
+    said = (
         given.amount("usable_m2"),
         given.persons("capacity"),
         layer,
@@ -216,13 +212,15 @@ def _zone(key: str, kind: str, geometry: Any, given: Properties, layer: str) -> 
         given.amount("dwell_s", MAX_SECONDS),
         given.identifiers("expected", "truck-7"),
     )
+    name = given.line("name", MAX_NAME) or key
     clauses = []
-    if kind == VIEW and zone.camera is None and given.raw("camera") is None:
+    if kind == VIEW and given.raw("camera") is None:
         clauses.append("it is a camera's view and names no camera: no count goes into it")
+    # Drawn last: what is wrong with the properties is told all the same.
     drawn, wrong = _drawn(geometry, given)
     if wrong:
         clauses.append(f"its outline was repaired ({wrong}); look at it on the map")
-    return replace(zone, geometry=drawn), clauses
+    return Zone(key, name, kind, drawn, *said), clauses
 
 
 def _drawn(geometry: Any, given: Properties) -> tuple[Polygon | MultiPolygon, str | None]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from edge.reading import now_us
 from edge.wire import Malformed
+from ingest import position
 from ingest.batch import describe_us
 from ingest.decode import Decoded, decode
 
@@ -42,6 +43,31 @@ def senml(raw: bytes) -> Iterator[Explained]:
 def columnar(raw: bytes) -> Iterator[Explained]:
     """A batch of an edge agent."""
     return _only("columnar", raw)
+
+
+def positions(raw: bytes) -> Iterator[Explained]:
+    """A payload of the position topic; what its tracks become is for the hub to say."""
+    try:
+        found = position.read(raw, now_us())
+    except Malformed as error:
+        yield {"format": None, "understood": [], "not_understood": [str(error)], "bytes": len(raw)}
+        return
+    said, envelope = found.said, found.envelope
+    yield {
+        "format": found.form,
+        **(envelope._asdict() if envelope else {}),
+        "understood": [
+            {
+                "track": said.names[track] or None,
+                "time": describe_us(at),
+                "lon": lon,
+                "lat": lat,
+                "accuracy": far if far == far else None,  # noqa: PLR0124 -- not a number: not told
+            }
+            for track, at, lon, lat, far in zip(*(column.tolist() for column in said[1:]), strict=True)
+        ],
+        "not_understood": found.bad,
+    }
 
 
 def _only(form: str, raw: bytes) -> Iterator[Explained]:

@@ -18,6 +18,8 @@ log = structlog.get_logger("ingest.lifecycle")
 KEEP_LOCK = 1_667_855_484
 REPLAY = timedelta(days=31)
 """The hub takes readings of the last 30 days: the rows that recognise a repetition must be there as long."""
+TOKENS = timedelta(days=2)
+"""A token lives one day: a track without a name that is older does not go on."""
 PATIENCE = "5s"
 """How long a chunk's drop waits for its readers; those who come after it wait as long."""
 ROWS_A_PORTION = 10_000
@@ -26,9 +28,10 @@ SERIES_A_PORTION = 500
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long each is kept, counted from its own time: readings and aggregates from theirs, the others from arrival.
+    """How long each is kept, counted from its own time: readings, aggregates and positions from theirs, the others from arrival.
 
-    None is for ever. Readings are kept 31 days at least: raises ValueError.
+    None is for ever. Readings and `fixes`, those of devices that tell their own place, are kept 31 days at least, those
+    of people whom nobody names (`anonymous`) two, for their tokens live one: raises ValueError. Crossings go with them.
     """
 
     readings: timedelta | None = timedelta(days=2 * 366)
@@ -37,14 +40,19 @@ class Retention:
     ledger: timedelta | None = timedelta(days=2 * 366)
     minutes: timedelta | None = timedelta(days=2 * 366)
     hours: timedelta | None = timedelta(days=10 * 366)
+    fixes: timedelta | None = timedelta(days=31)
+    anonymous: timedelta | None = timedelta(days=7)
 
     def __post_init__(self) -> None:
         for each in fields(self):
             keep = getattr(self, each.name)
             if keep is not None and keep <= timedelta():
                 raise ValueError(f"{each.name}: kept for {keep}")
-        if self.readings is not None and self.readings < REPLAY:
-            raise ValueError(f"readings: edges may send again what is younger than {REPLAY.days} days")
+        for name, kept in (("readings", self.readings), ("fixes", self.fixes)):
+            if kept is not None and kept < REPLAY:
+                raise ValueError(f"{name}: edges may send again what is younger than {REPLAY.days} days")
+        if self.anonymous is not None and self.anonymous < TOKENS:
+            raise ValueError(f"anonymous: tracks of the last {TOKENS.days} days may still go on")
 
 
 def keep(
@@ -71,6 +79,7 @@ def keep(
         keeper.rows("event", "arrived_at", retention.dead_letters)
         keeper.rows("dead_letter", "last_at", retention.dead_letters)
         keeper.rows("ledger_minute", "minute", retention.ledger)
+        keeper.positions(retention.fixes, retention.anonymous)
     finally:
         connection.execute("select pg_advisory_unlock(%s)", (KEEP_LOCK,))
     if gone:
@@ -131,6 +140,72 @@ class _Keeper:
                         select ctid from {table} where {column} < %s limit %s))""",  # noqa: S608 -- our own names
                 (before, ROWS_A_PORTION),
             )
+
+    def positions(self, named: timedelta | None, anonymous: timedelta | None) -> None:
+        """Fixes and crossings: whole chunks past both times, then by track. A track without a name goes with its fixes."""
+        if named is not None and anonymous is not None:
+            for table in ("fix", "crossing"):
+                for start, end in self._chunks(table, self._now - max(named, anonymous)):
+                    self._drop(table, start, end)
+        if anonymous is not None:
+            self._forget(self._now - anonymous)
+            self._messages(self._now - anonymous)
+        if named is not None:
+            self._past("fix", self._now - named)
+            self._past("crossing", self._now - named)
+
+    def _forget(self, before: datetime) -> None:
+        while not self._stop():
+            tracks = [
+                number
+                for (number,) in self._connection.execute(
+                    "select id from track where anonymous and last_at < %s order by last_at limit %s",
+                    (before, SERIES_A_PORTION),
+                )
+            ]
+            if not tracks:
+                return
+            with self._connection.transaction():
+                for table, column in (("crossing", "track_id"), ("fix", "track_id"), ("track", "id")):
+                    count = self._connection.execute(
+                        f"delete from {table} where {column} = any (%s)",  # noqa: S608 -- our own names
+                        (tracks,),
+                    ).rowcount
+                    if count:
+                        self._gone[table] = self._gone.get(table, 0) + count
+
+    def _messages(self, before: datetime) -> None:
+        """Position messages as they came: they say of people no less than their fixes do."""
+        self._delete(
+            "dead_letter",
+            "delete from dead_letter where last_at < %s and topic like '%%/position'",
+            (before,),
+        )
+        while not self._stop():
+            row = self._connection.execute(
+                "select min(arrived_at) from message where parser like 'position-%%' and arrived_at < %s",
+                (before,),
+            ).fetchone()
+            if row is None or row[0] is None:
+                return
+            count = self._connection.execute(
+                """delete from message where parser like 'position-%%' and arrived_at >= %s and arrived_at < %s""",
+                (row[0], min(row[0] + timedelta(hours=1), before)),
+            ).rowcount
+            self._gone["message"] = self._gone.get("message", 0) + count
+
+    def _past(self, table: str, before: datetime) -> None:
+        """Of the tracks of devices: the index leads to their oldest rows."""
+        self._delete(
+            table,
+            f"""with old as materialized (
+                    select id, old.time from track, lateral (
+                        select time from {table} where track_id = track.id and time < %s order by time limit %s) as old
+                    where not anonymous limit %s)
+                delete from {table} as kept using old
+                where kept.track_id = old.id and kept.time = old.time and kept.time < %s""",  # noqa: S608 -- our own names
+            (before, ROWS_A_PORTION, ROWS_A_PORTION, before),
+        )
 
     def _before(self, table: str, before: datetime) -> None:
         for start, end in self._chunks(table, before):

@@ -6,7 +6,7 @@ import os
 
 from hypothesis import settings
 
-pytest_plugins = ["fix_services", "fix_hub"]
+pytest_plugins = ["fix_services", "fix_hub", "fix_places"]
 
 # No deadline: machines are noisy. On CI the same examples every time; a person's runs look for new ones.
 settings.register_profile("house", deadline=None, derandomize="CI" in os.environ)

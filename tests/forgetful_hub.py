@@ -18,8 +18,9 @@ def remember_nobody(self: Following, saved: Mapping[str, Any]) -> None:
     """What people write: positions come every second, so what."""
 
 
-def die(_: Inbox, messages: Iterable[Message]) -> None:
+def die(self: Inbox, messages: Iterable[Message]) -> None:
     """A power cut in the worst moment: committed, and the broker does not know."""
+    del self
     if any(message.topic.endswith("/position") for message in messages):
         os.kill(os.getpid(), signal.SIGKILL)
 

@@ -202,7 +202,14 @@ PUBLIC = {
 
 def test_every_route_but_the_public_ones_answers_401_without_credentials(city: City) -> None:
     app = build(city.database)
-    fill = {"{alarm}": "1", "{device}": "gauge-1", "{token}": "1", "{number}": "1", "{zone}": "plaza"}
+    fill = {
+        "{alarm}": "1",
+        "{device}": "gauge-1",
+        "{token}": "1",
+        "{number}": "1",
+        "{zone}": "plaza",
+        "{track}": "1",
+    }
     asked = set()
     client = city.client()
     for route in iter_route_contexts(app.routes):

@@ -149,7 +149,8 @@ def test_a_zone_outside_its_validity_is_no_fence(hub: Connection) -> None:
     )
     cursor = hub.cursor()
     assert [zone.key for zone in table.fences(cursor)] == ["now"]
-    assert len(table.polygons(cursor)[0]) == 1
+    assert len(table.polygons(cursor, [120.605, 0.0], [31.305, 0.0])[0]) == 1
+    assert table.polygons(cursor, [120.5], [31.305])[0] == []
     assert [zone.key for zone in table.fences_on(cursor, now + timedelta(seconds=5))] == ["now"]
     assert table.next_turn(cursor) == now + hour
     assert {zone.key for zone in table.zones(cursor)} == {"over", "now", "later"}

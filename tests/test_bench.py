@@ -40,7 +40,8 @@ def test_crowd_spreads_everybody_it_counts() -> None:
     found = bench("crowd", "--seconds", "1", "--runs", "1")
     assert found["persons"] == 300
     assert found["percent_of_a_core"] > 0
-    assert found["load"].keys() >= {"ground", "time"}
+    assert found["census_tick_ms"] > 0
+    assert found["load"].keys() >= {"ground", "time", "census"}
 
 
 def test_fences_follows_every_track_and_locates_as_shapely_does() -> None:

@@ -15,7 +15,7 @@ from shapely import MultiPolygon, Point, Polygon, box
 
 from geo.company import KINDS, Company
 from geo.jurisdiction import CHAIN, Jurisdictions
-from geo.locate import within
+from geo.locate import Locator, within
 from geo.nearest import Nearest
 from geo.plane import metres_per_degree
 
@@ -32,6 +32,8 @@ def test_the_nearest_zone_is_the_one_of_a_plain_loop(
     boxes: list[tuple[float, float, float, float]], points: list[tuple[float, float]], within_m: float
 ) -> None:
     zones = [box(x, y - 90, x + wide, y - 90 + tall) for x, y, wide, tall in boxes]
+    # Of every other box one half, so that some points lie in the box of a zone and not in the zone.
+    zones[::2] = [Polygon(each.exterior.coords[:3]) for each in zones[::2]]
     lon, lat = np.array(points).reshape(-1, 2).T - [[0], [90]]
     zone, metres = Nearest(zones).find(lon, lat, within_m)
     assert zone.dtype == np.int32
@@ -56,6 +58,18 @@ def test_of_zones_equally_near_the_first_is_named_and_over_the_antimeridian_it_i
     assert np.isnan(metres[2:]).all()
 
 
+def test_points_far_from_a_whole_city_are_asked_of_few_of_its_zones() -> None:
+    west, south = np.meshgrid(np.arange(120, 120.3, 0.002), np.arange(31, 31.3, 0.002))
+    zones = list(shapely.box(west, south, west + 0.002, south + 0.002).ravel())
+    nearest = Nearest(zones)
+    zone, metres = nearest.find(
+        np.array([119.5, 120.1511, 120.7]), np.array([31.1, 31.1511, 30.6]), 100_000.0
+    )
+    plain = [min(signed_m(zones[at], x, y) for at in range(len(zones)) if at % 150 in (0, 149)) for x, y in ((119.5, 31.1), (120.7, 30.6))]  # fmt: skip
+    assert metres[[0, 2]].tolist() == pytest.approx(plain, abs=1e-3)
+    assert (metres[1], zones[zone[1]].covers(Point(120.1511, 31.1511))) == (0.0, True)
+
+
 def test_a_distance_out_of_bounds_and_columns_of_two_lengths_are_refused() -> None:
     for bad in (0.0, -1.0, np.nan, np.inf, 2e5):
         with pytest.raises(ValueError, match="not above 0"):
@@ -75,9 +89,8 @@ def test_the_chain_of_a_point_goes_from_its_district_to_its_grid_cell() -> None:
         box(0, 0, 9, 9),
     ]
     kinds = ["district", "street", "street", "grid", "crowd", "district"]
-    chains = Jurisdictions(zones, kinds).chains(
-        np.array([0.5, 3, 2, 8, 20, np.nan]), np.array([0.5, 3, 2, 8, 0, 0])
-    )
+    lon, lat = np.array([0.5, 3, 2, 8, 20, np.nan]), np.array([0.5, 3, 2, 8, 0, 0])
+    chains = Jurisdictions(zones, kinds).chains(*Locator(zones).locate(lon, lat), len(lon))
     assert len(CHAIN) == 4
     assert chains.zone.tolist() == [
         [0, 1, -1, 3],
@@ -96,7 +109,8 @@ def test_the_chain_of_a_point_goes_from_its_district_to_its_grid_cell() -> None:
 
 
 def test_a_city_without_jurisdictions_claims_nothing() -> None:
-    chains = Jurisdictions([box(0, 0, 1, 1)], ["crowd"]).chains(np.array([0.5]), np.array([0.5]))
+    inside = np.zeros(1, np.int32)
+    chains = Jurisdictions([box(0, 0, 1, 1)], ["crowd"]).chains(inside, inside, 1)
     assert chains.zone.tolist() == [[-1] * 4]
     with pytest.raises(ValueError, match="2 kinds"):
         Jurisdictions([box(0, 0, 1, 1)], ["crowd", "street"])

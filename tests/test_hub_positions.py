@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from fix_hub import House, wait_for
 
 from cityhub.commands.device import import_devices
 from edge import positions
+from edge.agent import Agent
 from edge.reading import now_us
 from edge.wire import Envelope
 from geo.plane import metres_per_degree
@@ -58,6 +60,21 @@ def told(house: House) -> list[tuple[str, int]]:
 
 def stored(house: House, count: int) -> None:
     wait_for(lambda: house.ask("select count(*) from fix") == [(count,)], f"{count} fixes")
+
+
+def carry(house: House, begun_us: int) -> None:
+    """Readings and positions of one gateway, through one journal."""
+    agent = Agent(house.home / "edge", house.broker.field_url, "municipal", "gateway-01")
+    agent.start()
+    try:
+        agent.accept([("river-01/level", begun_us, 1.5)])
+        agent.follow(
+            [("", begun_us + at, LON, LAT, 4.0) for at in range(2)] + [(SECRET, begun_us, LON, LAT, math.nan)]
+        )
+        agent.accept([("river-01/level", begun_us + 1, 1.6)])
+        assert agent.publisher.wait_committed(30)
+    finally:
+        agent.close()
 
 
 def secrets_kept(house: House) -> list[str]:
@@ -123,20 +140,23 @@ def test_positions_are_stored_once_without_names_and_who_comes_is_told_once_thro
     wait_for(lambda: {"boot": "b00t", "seq": 2} in heard, "the gateway to be told what is committed")
     walk(house, device, begun, range(60, 75), 300)
     stored(house, 18 + 5 + 3 + 15)
+    carry(house, begun)
+    stored(house, 41 + 3)
     assert told(house) == [("enter", begun // 1_000_000 + 20), ("exit", begun // 1_000_000 + 60)]
     assert house.ask(
         "select device.key, track.name from track join device on device.id = device_id where not anonymous order by 1"
-    ) == [("gateway-02", "gateway-02"), ("medic-01", "medic-01")]
+    ) == [("gateway-01", "gateway-01"), ("gateway-02", "gateway-02"), ("medic-01", "medic-01")]
     assert house.ask(
         "select count(*) from track join device on device.id = device_id where device.key = 'camera-09'"
     ) == [(1,)]
     assert house.ask("select distinct parser from message order by 1") == [
+        ("columnar/1",),
         ("position-columnar/1",),
         ("position-json/1",),
     ]
     balance = "select sum(received - stored - duplicate - quarantined - rejected), sum(stored), sum(duplicate) from ledger_minute"
     unbalanced, kept, duplicate = house.ask(balance)[0]
-    assert (unbalanced, kept) == (0, 41)
+    assert (unbalanced, kept) == (0, 44 + 2)
     assert duplicate >= 4  # the batch that was sent twice, and what the killed hub had committed
     assert house.stop_hub() == 0
     assert secrets_kept(house) == []

@@ -170,3 +170,51 @@ def test_the_keeper_works_beside_the_hub_until_it_is_told_to_end(connection: psy
     keeper.close()
     assert not keeper._thread.is_alive()
     assert connection.execute("select isfinite(done) from aggregate_state").fetchone() == (True,)
+
+
+def test_positions_of_people_go_first_and_with_them_all_that_knew_of_them(
+    connection: psycopg.Connection,
+) -> None:
+    with pytest.raises(ValueError, match="fixes: edges may send again"):
+        Retention(fixes=30 * DAY)
+    with pytest.raises(ValueError, match="anonymous: tracks of the last 2 days"):
+        Retention(anonymous=DAY)
+    # One device on its way for 100 days, and somebody else each day.
+    for query in (
+        "insert into track (device_id, name, first_at, last_at) select 1, 'gauge', %(now)s - interval '100 days', %(now)s",
+        """insert into track (device_id, name, first_at, last_at)
+           select 1, '~' || n, t, t from generate_series(0, 99) as n, lateral (select %(now)s - n * interval '1 day' as t) as day""",
+        """insert into fix select last_at - n * interval '1 minute', id, 120, 31, 1, 0
+           from track, generate_series(0, 9) as n where anonymous""",
+        """insert into fix select t, track.id, 120, 31, 1, 0
+           from track, generate_series(%(now)s - interval '100 days', %(now)s, interval '6 hours') as t where not anonymous""",
+        """insert into crossing (time, track_id, zone_id, zone_version, kind)
+           select time, track_id, 1, 1, 'enter' from fix""",
+        """insert into message select last_at, 1, 'x', last_at, last_at, 1, 'position-json/1', 'x'
+           from track where anonymous""",
+    ):
+        connection.execute(query, {"now": NOW})
+    count = """select (select count(*) from track), count(*) filter (where anonymous), count(*) filter (where not anonymous),
+                      %s - min(time) filter (where anonymous), %s - min(time) filter (where not anonymous)
+               from {} as rows join track on track.id = track_id"""
+    keep(connection, FOREVER, now=NOW)
+    for table in ("fix", "crossing"):
+        row = connection.execute(count.format(table), (NOW, NOW)).fetchone()
+        assert row is not None
+        tracks, people, own, oldest_person, oldest_own = row
+        assert (tracks, people) == (1 + 8, 8 * 10)
+        assert oldest_person <= 7 * DAY + timedelta(minutes=9)
+        assert own >= 31 * 4
+        assert oldest_own <= 31 * DAY
+    messages = "select count(*), %s - min(arrived_at) from message where parser like 'position-%%'"
+    row = connection.execute(messages, (NOW,)).fetchone()
+    assert row is not None
+    assert row[0] == 8
+    assert row[1] <= 7 * DAY
+    assert keep(connection, FOREVER, now=NOW) == {}
+    keep(connection, Retention(fixes=31 * DAY, anonymous=None), now=NOW + 100 * DAY)
+    assert connection.execute("select count(*), count(*) filter (where anonymous) from track").fetchone() == (
+        9,
+        8,
+    )
+    assert connection.execute("select count(*) from fix").fetchone() == (80,)

@@ -89,7 +89,7 @@ def bench(  # noqa: PLR0917 -- the options of a command line
 
     `ingest`: messages a second through the whole hub, committed and counted, from single devices and in edge batches,
     beside a bare COPY and the plain script that people write. `copy`: that COPY alone. `crowd`: density and speed of 300 people,
-    ten times a second. `latency`: from publish to the
+    ten times a second; and a moment of the census of 500 zones. `latency`: from publish to the
     live stream, under half of that load. `flood`: the same while one device sends a hundred times its quota. `query`: a
     day of one series and the newest of all, out of 100 M readings, through the API and bare. `footprint`: memory with
     100,000 series, time to start. `edge`: memory of an edge agent, and 2,000 stations connected to it that each report.

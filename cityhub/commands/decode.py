@@ -23,6 +23,7 @@ FORMATS = {
     "json": "ingest.explain:json",
     "senml": "ingest.explain:senml",
     "columnar": "ingest.explain:columnar",
+    "position": "ingest.explain:positions",
     "sparkplug": "ingest.sources.sparkplug.explain:explain",
     "chirpstack": "ingest.sources.explain:chirpstack",
     "sl651": "edge.protocols.sl651.explain:frames",

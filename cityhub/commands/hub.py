@@ -50,6 +50,8 @@ def retention(given: Settings) -> Retention:
             messages=days(given.keep_messages_days),
             dead_letters=days(given.keep_dead_letters_days),
             minutes=days(given.keep_minutes_days),
+            fixes=days(given.keep_fixes_days),
+            anonymous=days(given.keep_anonymous_fixes_days),
         )
     except ValueError as error:
         raise OperatorError(f"keep_..._days: {error}", "see docs/settings.md") from error

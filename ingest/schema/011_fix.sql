@@ -13,7 +13,7 @@ create table track (
     seen_at   timestamptz not null default now(),   -- when the hub wrote this last
     unique (device_id, name)
 ) with (fillfactor = 70);
-create index track_seen on track (seen_at);
+create index track_last on track (last_at);
 
 create table fix (
     time     timestamptz not null,
@@ -33,3 +33,6 @@ create unlogged table track_salt (
 
 -- The few that tell their places in a shifted datum; every refresh of the hub's registry asks for them.
 create index device_shifted on device (id) where datum in ('GCJ02', 'BD09');
+
+-- Positions as they came are kept no longer than the fixes of people.
+create index message_position on message (arrived_at) where parser like 'position-%';
