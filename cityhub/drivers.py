@@ -22,7 +22,7 @@ CLOCKS: dict[str, Callable[[str], Ask]] = {
 }
 """How the stations of a kind are told the time, where they can be."""
 
-OURS = {"stations", "name", "accept", "place", "watch"}
+OURS = {"stations", "name", "accept", "place", "watch", "kept"}
 """What a constructor is given by us, not by the file."""
 
 BREAK_S = 0.015  # SDI-12 1.4, 7.1: 12 ms wake the sensors
@@ -92,7 +92,7 @@ def make(plan: DriverPlan, accept: Accept, watch: Watch) -> Driver:
         place = import_module(made.__module__).Place(plan.host, plan.port, plan.device, plan.baud, plan.frame)
         poller: Driver = made(plan.name, accept, place, **_arguments(plan, made), watch=watch)
         return poller
-    dialogue = _dialogue(plan, made)
+    dialogue = _dialogue(plan, made, watch)
     if plan.way != "listen":
         return Line(plan.name, accept, dialogue, plan.where, _port(plan), watch=watch)
     try:
@@ -122,7 +122,7 @@ def check(file: Path, plan: DriverPlan) -> None:
         if plan.kind in POLLERS:
             made.check(**_arguments(plan, made))
         else:
-            _dialogue(plan, made)()
+            _dialogue(plan, made, Watch())()
     except Mistake:
         raise
     except OperatorError as error:
@@ -152,8 +152,10 @@ def _loaded(plan: DriverPlan) -> Any:
         ) from error
 
 
-def _dialogue(plan: DriverPlan, made: Callable[..., Dialogue]) -> MakeDialogue:
+def _dialogue(plan: DriverPlan, made: Callable[..., Dialogue], watch: Watch) -> MakeDialogue:
     arguments = _arguments(plan, made)
+    if "kept" in inspect.signature(made).parameters:
+        arguments["kept"] = watch.kept.get
 
     def begin() -> Dialogue:
         return made(**arguments)

@@ -20,6 +20,7 @@ from edge.capture import Capture
 from edge.command import write_durably
 from edge.drivers.conversation import Watch
 from edge.drivers.dialogue import Note
+from edge.drivers.kept import Kept
 from edge.exception import ByException, Rule
 from edge.health import Health
 from edge.journal import JournalBroken, JournalFull
@@ -53,7 +54,7 @@ class Outpost:
         """
         self.plan = plan
         self.notes = Notes()
-        self.watch = Watch(note=self.notes.take)
+        self.watch = Watch(note=self.notes.take, kept=Kept(plan.home / "kept"))
         self.drivers: dict[str, Driver] = {}
         self._began_us = now_us()
         self._pauses: dict[

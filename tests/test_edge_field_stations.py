@@ -14,6 +14,7 @@ from cityhub.commands.decode import decode
 from cityhub.drivers import check
 from cityhub.gateway import Mistake, parse
 from edge.drivers.hj212 import Hj212
+from edge.drivers.kept import Kept
 from edge.drivers.sdi12 import Sdi12
 from edge.drivers.sl427 import Sl427
 from firmware_sim.protocols import hj212 as station212
@@ -66,7 +67,7 @@ def test_a_factor_that_a_logger_of_hj_212_could_not_measure_is_missing() -> None
 @pytest.mark.parametrize("short", [False, True], ids=["SL/T 427", "SZY 206"])
 def test_reports_of_a_terminal_are_stored_and_confirmed(short: bool) -> None:  # noqa: FBT001
     station = slt427.Station(slt427.district_address("110108", 1284), short_time=short)
-    dialogue = Sl427({"110108/1284": "well-1"}, szy206=["110108/1284"] if short else [])
+    dialogue = Sl427({"110108/1284": "well-1"}, szy206=["110108/1284"] if short else [], kept=Kept().get)
     sent = slt427.link(station, slt427.LOGIN)
     for kind, value in ((slt427.LEVEL, -3.456), (slt427.RAIN, 12.5), (slt427.PRESSURE, 245.67)):
         sent += slt427.report(station, kind, slt427.packed(kind, value), NOON, alarm=1, state=0x21)

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from edge.drivers.dialogue import Heard
 from edge.drivers.hj212 import STALE_US, Hj212
 from edge.protocols.hj212 import packet as packets
-from edge.protocols.hj212.check import crc
+from edge.protocols.hj212.check import Tail, crc, printed
 from edge.protocols.hj212.explain import explain
 from edge.protocols.hj212.factors import table
-from edge.protocols.hj212.frame import LIMIT, pack
+from edge.protocols.hj212.frame import LIMIT, Stream, pack
 from edge.protocols.hj212.pieces import LIFE_US, PAUSE_US, TOGETHER
 
 HERE = Path(__file__).parent
@@ -194,6 +194,62 @@ def test_half_a_packet_is_given_up_after_a_while() -> None:
     assert (heard.frames, heard.refused) == (1, 0)
 
 
+@given(
+    segment=st.binary(min_size=1, max_size=60),
+    check=st.sampled_from(["right", "wrong", "lower"]),
+    after=st.sampled_from([b"\r\n", b"", b"\r", b"\n", b"##", b"\r\n\r\n", b"\r\n#"]),
+    before=st.sampled_from([b"", b"", b"#", b"\r\n"]),
+    lie=st.sampled_from([0, 0, 0, 1, -1]),
+)
+def test_a_packet_that_comes_alone_is_found_where_the_stream_would_find_it(
+    segment: bytes, check: str, after: bytes, before: bytes, lie: int
+) -> None:
+    digits = printed(segment)
+    sent = {"right": digits, "wrong": b"%04X" % (int(digits, 16) ^ 1), "lower": digits.lower()}[check]
+    data = before + b"##%04d" % max(len(segment) + lie, 0) + segment + sent + after
+    found = [each for each in Stream().feed(data) if not each.refused]
+    one = Stream().one(data)
+    assert one == b"" or [one] == [each.segment for each in found]
+    if check != "wrong" and not (before or lie) and after in {b"\r\n", b""} and b"\r\n" not in segment:
+        assert one == segment
+
+
+@given(st.binary(min_size=1, max_size=56), st.binary(max_size=150))
+def test_the_check_of_an_answer_in_two_parts_is_that_of_the_whole(begin: bytes, rest: bytes) -> None:
+    assert Tail(rest).printed(begin) == printed(begin + rest)
+
+
+GROUPS = [
+    f"{code}-{kind}={value}{rest}"
+    for code in ("w01018", "w21003", "SB1", "x99")
+    for kind in ("Rtd", "Avg", "RS", "Flag", "Odd")
+    for value in ("1.5", "-2", "", "1e3", "x", " 3", "N", "D")
+    for rest in ("", ",", f",{code}-Flag=N", f",{code}-Flag=D", f",{code}-Flag= N", ",w01018-Flag=N", ",x=1")
+]
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [*GROUPS, "DataTime=20261015080000", "DataTime=20261015080000,w01018-Rtd=4", " ", "="]
+        ),
+        max_size=8,
+    )
+)
+def test_a_group_means_the_same_whether_its_names_are_known_already_or_not(groups: list[str]) -> None:
+    header = packets.read(b"QN=20261015080000001;ST=32;CN=2011;PW=1;MN=A1;Flag=5;CP=&&x-Odd=1&&").header
+    packet = packets.Packet(header, "", ";".join(groups))
+    header.items.clear()
+    cold = packets.measured(packet)
+    warm = packets.measured(packet)
+    plain: dict[str, float] = {}
+    notes: packets.Notes = []
+    at = ""
+    for group in groups:
+        at = packets._group(header, group, at, plain, notes)
+    assert str(cold) == str(warm) == str((at, plain, notes))
+
+
 def pieces() -> list[bytes]:
     vector = next(vector for vector in OURS if vector["name"].startswith("three pieces"))
     return [latin(frame) for frame in vector["frames"]]
@@ -226,6 +282,35 @@ def test_a_station_that_waits_for_an_answer_to_each_piece_gets_one_to_each() -> 
         *[True, False, False, False],
     ]
     assert len(set(filter(None, answers))) == 1
+
+
+def numbered(number: int, cp: str, qn: str = "20261015080000123") -> bytes:
+    """One of two pieces."""
+    return pack(f"QN={qn};ST=32;CN=2051;PW=1;MN=A1;Flag=7;PNUM=2;PNO={number};CP=&&{cp}&&")
+
+
+def test_a_piece_of_a_message_that_is_done_is_answered_again_also_without_a_datatime() -> None:
+    dialogue = Hj212({})
+    first = numbered(1, "DataTime=20261015080000;w01018-Avg=1")
+    last = numbered(2, "w21003-Avg=2")
+    whole = dialogue.hear(first + last, NOW)
+    assert len(whole.samples) == 2
+    for piece in (last, first, last):
+        again = dialogue.hear(piece, NOW + PAUSE_US)
+        assert again.reply == whole.reply
+        assert (again.samples, [note.code for note in again.notes]) == ([], ["resend"])
+    # Neither another piece under the same QN, nor the same one long after, is one of it.
+    other = dialogue.hear(numbered(2, "w21003-Avg=3"), NOW)
+    assert (other.samples, other.reply) == ([], b"")
+    late = Hj212({})
+    late.hear(first + last, NOW)
+    assert late.hear(last, NOW + LIFE_US + 1).reply == b""
+
+
+def test_a_piece_of_a_message_that_was_not_taken_is_not_answered_when_it_comes_again() -> None:
+    dialogue = Hj212({})
+    pieces = [numbered(number, "w01018-Avg=1") for number in (1, 2)]  # no DataTime in any
+    assert [dialogue.hear(piece, NOW).reply for piece in (*pieces, pieces[1])] == [b"", b"", b""]
 
 
 def test_no_more_messages_in_pieces_are_open_than_there_is_room_for() -> None:

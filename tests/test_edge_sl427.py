@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge.drivers.conversation import Watch
 from edge.drivers.dialogue import Heard
+from edge.drivers.kept import ENTRIES, Kept
+from edge.drivers.listener import Listener
 from edge.drivers.sl427 import SLOW_US, STALE_US, Sl427
 from edge.protocols.sl427.check import crc8
 from edge.protocols.sl427.explain import explain
 from edge.protocols.sl427.frame import LIMIT, pack
 from edge.protocols.sl427.message import address_of, place
-from edge.protocols.sl427.pieces import LIFE_US, TOGETHER
+from edge.protocols.sl427.pieces import LIFE_US
 from edge.protocols.sl427.values import decimal, time_us
 
 HERE = Path(__file__).parent
@@ -26,6 +30,24 @@ SHARED = HERE.parents[1] / "shared" / "vectors" / "szy206_slt427.json"
 NOW = OURS[0]["now"]
 LEVEL = next(vector for vector in OURS if vector["name"].startswith("three levels"))
 MINUTE_US = 60_000_000
+
+
+class Link(Sl427):
+    """A link whose owner keeps what is to be kept."""
+
+    def __init__(self, stations: dict[str, str], store: Kept | None = None, **options: Any) -> None:
+        self.store = store or Kept()
+        super().__init__(stations, **options, kept=self.store.get)
+
+    def hear(self, data: bytes, arrived_us: int) -> Heard:
+        heard = super().hear(data, arrived_us)
+        self.store.put(heard.keep or {})
+        return heard
+
+    def tick(self, now_us: int) -> Heard:
+        heard = super().tick(now_us)
+        self.store.put(heard.keep or {})
+        return heard
 
 
 def plain_crc(data: bytes) -> int:
@@ -50,9 +72,9 @@ def same(one: list[Any], other: list[Any]) -> bool:
     )
 
 
-def dialogue_for(vector: dict[str, Any]) -> Sl427:
+def dialogue_for(vector: dict[str, Any]) -> Link:
     address = vector["address"]
-    return Sl427(
+    return Link(
         {address: "well-1"},
         szy206=[address] if vector.get("szy206") else [],
         quality={address: vector.get("quality", {})},
@@ -98,14 +120,14 @@ def test_our_own_frames_say_what_they_were_written_to_say(vector: dict[str, Any]
 
 
 def test_an_unlisted_station_is_named_by_its_own_address() -> None:
-    heard = Sl427({}).hear(stream_of(LEVEL), NOW)
+    heard = Link({}).hear(stream_of(LEVEL), NOW)
     assert {name.partition("/")[0] for name, _, _ in heard.samples} == {"sl427-1101080405"}
 
 
 def test_real_frames_of_others_are_read_as_they_compute() -> None:
     for vector in others("hex frame"):
         computed = vector["computed"]
-        dialogue = Sl427({computed["address"]: "meter"}, szy206=[computed["address"]])
+        dialogue = Link({computed["address"]: "meter"}, szy206=[computed["address"]])
         heard = dialogue.hear(bytes.fromhex(vector["input"]), NOW)
         assert (heard.frames, heard.refused) == (1, 0), vector["name"]
         assert dialogue.stations() == [computed["address"].lower()]
@@ -120,7 +142,7 @@ def test_real_frames_of_others_are_read_as_they_compute() -> None:
 
 def test_a_real_frame_is_read_to_its_values() -> None:
     vector = next(vector for vector in others("hex frame") if vector["name"] == "szy206.b3")
-    heard = Sl427({"5303810D00": "meter"}, szy206=["530381/13"]).hear(bytes.fromhex(vector["input"]), NOW)
+    heard = Link({"5303810D00": "meter"}, szy206=["530381/13"]).hear(bytes.fromhex(vector["input"]), NOW)
     found = {name: value for name, _, value in heard.samples}
     assert found["meter/flow"] == 5.9
     assert found["meter/volume-total"] == 106182
@@ -158,8 +180,8 @@ def test_an_address_may_be_written_as_on_the_nameplate() -> None:
 @settings(max_examples=40, deadline=None)
 def test_frames_cut_anywhere_come_to_the_same(cuts: list[int]) -> None:
     stream = b"".join(stream_of(vector) for vector in OURS)
-    whole = joined([Sl427({}).hear(stream, NOW)])
-    dialogue, parts, place_ = Sl427({}), [], 0
+    whole = joined([Link({}).hear(stream, NOW)])
+    dialogue, parts, place_ = Link({}), [], 0
     for cut in cuts:
         parts.append(dialogue.hear(stream[place_ : place_ + cut], NOW))
         place_ += cut
@@ -171,14 +193,14 @@ def test_frames_cut_anywhere_come_to_the_same(cuts: list[int]) -> None:
 
 def test_frames_that_come_byte_by_byte_come_to_the_same() -> None:
     stream = b"".join(stream_of(vector) for vector in OURS)
-    whole, dialogue = joined([Sl427({}).hear(stream, NOW)]), Sl427({})
+    whole, dialogue = joined([Link({}).hear(stream, NOW)]), Link({})
     again = joined([dialogue.hear(stream[place_ : place_ + 1], NOW) for place_ in range(len(stream))])
     assert same(again[0], whole[0])
     assert again[1:] == whole[1:]
 
 
 def test_a_frame_behind_half_a_frame_is_found_when_the_rest_does_not_come() -> None:
-    dialogue = Sl427({})
+    dialogue = Link({})
     assert dialogue.hear(b"\x68\xff\x68" + stream_of(LEVEL), NOW).frames == 0
     assert dialogue.tick(NOW + STALE_US - 1).frames == 0
     late = dialogue.tick(NOW + STALE_US + 1)
@@ -188,7 +210,7 @@ def test_a_frame_behind_half_a_frame_is_found_when_the_rest_does_not_come() -> N
 
 def test_a_split_message_without_its_end_is_told_of() -> None:
     split = next(vector for vector in OURS if vector["name"].startswith("split"))
-    dialogue = Sl427({})
+    dialogue = Link({})
     assert dialogue.hear(bytes.fromhex("".join(split["frames"][:2])), NOW).samples == []
     late = dialogue.tick(NOW + LIFE_US + 1)
     assert [note.code for note in late.notes] == ["piece-missing"]
@@ -199,7 +221,7 @@ def test_the_last_frame_of_a_split_message_that_comes_again_is_confirmed_and_is_
     None
 ):
     split = next(vector for vector in OURS if vector["name"].startswith("split"))
-    dialogue = Sl427({})
+    dialogue = Link({})
     frames = [bytes.fromhex(frame) for frame in split["frames"]]
     first = dialogue.hear(b"".join(frames), NOW)
     again = dialogue.hear(frames[-1], NOW + MINUTE_US)
@@ -209,19 +231,103 @@ def test_the_last_frame_of_a_split_message_that_comes_again_is_confirmed_and_is_
     assert dialogue.hear(b"".join(frames), NOW + 2 * MINUTE_US).samples == first.samples
 
 
+SPLIT = [
+    bytes.fromhex(frame)
+    for frame in next(vector for vector in OURS if vector["name"].startswith("split"))["frames"][:3]
+]
+LOGIN = pack(bytes((0xB0, 0x11, 1, 8, 4, 5, 0x02, 0xF0)))
+BROKEN = b"h\x0bh no frame\x00\x16"
+
+
+def said(link: Link, frames: list[bytes], at: int = NOW) -> list[tuple[bool, int, list[str]]]:
+    """Of each frame: whether it was confirmed, how many readings it brought, and the notes."""
+    heard = [link.hear(each, at + number * 1_000_000) for number, each in enumerate(frames)]
+    return [(bool(each.reply), len(each.samples), [note.code for note in each.notes]) for each in heard]
+
+
+def whole(found: list[tuple[bool, int, list[str]]]) -> list[int]:
+    return [readings for _, readings, _ in found if readings]
+
+
+READINGS = said(Link({}), SPLIT)[-1][1]
+
+
 def test_the_last_frame_of_a_split_message_is_not_confirmed_where_one_before_it_is_missing() -> None:
-    split = next(vector for vector in OURS if vector["name"].startswith("split"))
-    first, second, last = (bytes.fromhex(frame) for frame in split["frames"])
-    dialogue = Sl427({})
-    assert dialogue.hear(first, NOW).reply
-    assert not dialogue.hear(last, NOW).reply
-    whole = dialogue.hear(second, NOW)
-    assert len(whole.samples) == len(split["samples"])
-    assert whole.reply
+    link = Link({})
+    first, second, last = SPLIT
+    found = said(link, [first, last, last])
+    assert [confirmed for confirmed, _, _ in found] == [True, False, False]
+    assert found[1][2] == ["piece-missing", "first-unsure"]
+    found = said(link, [second, last])  # sent again without the first, which we have given up
+    assert [each[:2] for each in found] == [(False, 0), (False, 0)]
+    assert whole(said(link, SPLIT)) == [READINGS]
+
+
+def test_a_split_message_whose_first_frame_was_damaged_is_not_read_and_not_confirmed_until_it_comes_whole() -> (
+    None
+):
+    link = Link({})
+    found = said(link, [LOGIN, BROKEN, *SPLIT[1:]])
+    assert [each[:2] for each in found[2:]] == [(False, 0)] * 2
+    assert found[2][2] == ["refused", "first-unsure"]
+    assert whole(said(link, [SPLIT[2], *SPLIT])) == [READINGS]  # the last, then all of it once more
+
+
+def test_a_station_that_waits_for_the_confirmation_of_a_damaged_frame_gets_it_when_it_says_it_again() -> None:
+    link = Link({})
+    found = said(link, [LOGIN, BROKEN, SPLIT[0], SPLIT[0], BROKEN, SPLIT[1], SPLIT[1], SPLIT[2]])
+    assert [each[0] for each in found] == [True, False, False, True, False, False, True, True]
+    assert whole(found) == [READINGS]
+
+
+def test_the_end_of_a_split_message_alone_is_no_message() -> None:
+    assert said(Link({}), [SPLIT[2], SPLIT[2], SPLIT[2]])[-1][:2] == (False, 0)
+
+
+def test_a_split_message_goes_on_after_the_agent_was_killed_between_its_frames(tmp_path: Path) -> None:
+    assert said(Link({}, Kept(tmp_path / "kept")), SPLIT[:2])[-1][0]  # confirmed, so it is on the disk
+    found = said(Link({}, Kept(tmp_path / "kept")), [LOGIN, SPLIT[2]])
+    assert found[-1][:2] == (True, READINGS)
+    # And again: its confirmation was lost, and so were we.
+    found = said(Link({}, Kept(tmp_path / "kept")), [SPLIT[2]])
+    assert found == [(True, 0, ["resend"])]
+    late = Link({}, Kept(tmp_path / "kept"))
+    assert said(late, SPLIT[2:], NOW + 2 * LIFE_US)[0][:2] == (False, 0)
+
+
+def test_of_a_split_message_that_says_nothing_the_last_frame_is_never_confirmed() -> None:
+    link = Link({})
+    frames = [pack(bytes((0xC2, number)) + bytes.fromhex("1101080405c0") + bytes(9)) for number in (2, 1)]
+    found = said(link, [*frames, frames[1]])
+    assert [each[0] for each in found] == [True, False, False]
+    assert found[1][2] == ["unfit"]
+
+
+def test_what_cannot_be_kept_is_not_confirmed(tmp_path: Path) -> None:
+    (tmp_path / "kept").write_bytes(b"a file where the folder should be")
+    watch = Watch(kept=Kept(tmp_path / "kept"))
+    link = Listener("sl427", lambda _: None, lambda: Sl427({}, kept=watch.kept.get), watch=watch)
+    link.start()
+    with socket.create_connection(("127.0.0.1", link.port), 30) as station:
+        station.sendall(SPLIT[0])
+        assert station.recv(100) == b""
+    link.close()
+    assert link.fault is None
+
+
+def test_no_more_is_kept_than_the_bounds_say(tmp_path: Path) -> None:
+    store = Kept(tmp_path / "kept")
+    store.put({f"sl427-{number}": b"1" for number in range(ENTRIES)})
+    store.put({"sl427-0": b"2", "sl427-1": None})
+    store.put({"sl427-x": b"3"})
+    with pytest.raises(OSError, match="unfinished"):
+        store.put({"sl427-y": b"4"})
+    assert len(list((tmp_path / "kept").iterdir())) == ENTRIES
+    assert Kept(tmp_path / "kept").get("sl427-x") == b"3"
 
 
 def test_a_picture_that_was_cut_off_does_not_hold_back_the_frames_behind_it_for_ever() -> None:
-    dialogue, report = Sl427({}), bytes.fromhex(OURS[0]["frames"][0])
+    dialogue, report = Link({}), bytes.fromhex(OURS[0]["frames"][0])
     dialogue.hear(bytes.fromhex("681068831101080405" + "83ffff") + b"\x55" * 40, NOW)
     came: list[Heard] = []
     for second in range(0, SLOW_US // 1_000_000 + 40, 20):
@@ -233,11 +339,7 @@ def test_a_picture_that_was_cut_off_does_not_hold_back_the_frames_behind_it_for_
 
 
 def test_no_more_is_held_than_the_bounds_say() -> None:
-    dialogue = Sl427({})
-    for number in range(TOGETHER + 3):
-        user = bytes((0xC2, 9)) + bytes((0x11, 1, 8, number, 0)) + b"\xc0" + b"\x01" * 20
-        dialogue.hear(pack(user), NOW)
-    assert len(dialogue._pieces._open) == TOGETHER
+    dialogue = Link({})
     dialogue.hear((b"\x68\x01\x68\x80" + bytes(5) + b"\x83\xff\xff" + b"\x55" * 40) * 4000, NOW)
     assert dialogue._stream.waiting <= LIMIT + 16
 
@@ -272,7 +374,7 @@ def test_every_frame_of_ours_is_explained_without_a_fault(vector: dict[str, Any]
 def test_a_link_that_brings_nothing_but_noise_is_hung_up_and_one_that_brings_a_frame_now_and_then_is_not() -> (
     None
 ):
-    stranger, station = Sl427({}), Sl427({})
+    stranger, station = Link({}), Link({})
     noise = b"GET / HTTP/1.1 " * 1_000
     assert not any(station.hear(noise + stream_of(LEVEL), NOW).hang_up for _ in range(20))
     assert any(stranger.hear(noise, NOW).hang_up for _ in range(20))

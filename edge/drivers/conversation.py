@@ -11,6 +11,7 @@ import structlog
 
 from edge.capture import Capture
 from edge.drivers.dialogue import Dialogue, Heard, Note
+from edge.drivers.kept import Kept
 
 log = structlog.get_logger("edge.links")
 
@@ -66,10 +67,11 @@ def _unheard(_link: str, _note: Note) -> None:
 
 @dataclass(slots=True)
 class Watch:
-    """What all links of an agent report to: notes as they come, and every byte while a capture is on."""
+    """What all links of an agent share: whom they tell of notes, the capture while one is on, what is kept."""
 
     note: Callable[[str, Note], None] = _unheard
     capture: Capture | None = None
+    kept: Kept = field(default_factory=Kept)
 
 
 class Conversation:
@@ -120,6 +122,10 @@ class Conversation:
             counts.bytes_out += len(data)
         if capture := self._watch.capture:
             capture.write(now_us, self.name, ">", data)
+
+    def not_kept(self, why: str) -> None:
+        """What was to be kept until a message is whole could not be; its station is not answered."""
+        self._watch.note(self.name, Note(self.name, "not-kept", why))
 
     def refused(self, samples: int, why: str) -> None:
         """The journal did not take them. A station that wants no confirmation will not say them again."""

@@ -28,6 +28,7 @@ class Heard:
     frames: int = 0  # read whole
     refused: int = 0  # frames, or stretches of noise, that said nothing
     hang_up: bool = False  # the link is of no further use
+    keep: dict[str, bytes | None] | None = None  # for edge.drivers.kept, on disk before the answer goes out
 
 
 class Dialogue(Protocol):

@@ -46,6 +46,9 @@ class Hj212:
         """Read what has come; answers stand in the order of their packets."""
         heard = Heard()
         self._heard_us = arrived_us
+        if segment := self._stream.one(data):
+            self._packet(heard, segment, arrived_us)
+            return heard
         for found in self._stream.feed(data):
             if found.refused:
                 self._refuse(heard, "refused", found.refused)
@@ -53,20 +56,21 @@ class Hj212:
                 if self._noise > NOISE_LIMIT:
                     heard.hang_up = True
                     break  # each refusal may have cost the check of a long packet
-                continue
-            self._noise = 0
-            try:
-                packet = read(found.segment)
-            except Refused as error:
-                self._refuse(heard, "refused", str(error))
-                continue
-            heard.frames += 1
-            if len(found.segment) > SEGMENT:
-                self._note(
-                    heard, packet, "long-segment", f"{len(found.segment)} characters, not up to {SEGMENT}"
-                )
-            self._take(heard, packet, arrived_us)
+            else:
+                self._packet(heard, found.segment, arrived_us)
         return heard
+
+    def _packet(self, heard: Heard, segment: bytes, arrived_us: int) -> None:
+        self._noise = 0
+        try:
+            packet = read(segment)
+        except Refused as error:
+            self._refuse(heard, "refused", str(error))
+            return
+        heard.frames += 1
+        if len(segment) > SEGMENT:
+            self._note(heard, packet, "long-segment", f"{len(segment)} characters, not up to {SEGMENT}")
+        self._take(heard, packet, arrived_us)
 
     def tick(self, now_us: int) -> Heard:
         """Answer a piece whose station waits for it; give up what will not be whole any more."""
@@ -94,7 +98,9 @@ class Hj212:
         header = packet.header
         if not 1 <= header.pno <= header.pnum:
             self._note(heard, packet, "piece-number", f"piece {header.pno} of {header.pnum}")
-        message, readable, whole, given_up = self._pieces.take(packet, arrived_us)
+        message, readable, whole, given_up, again = self._pieces.take(packet, arrived_us)
+        if again:
+            self._note(heard, packet, "resend", f"piece {header.pno} of a message that is done")
         for other in given_up:
             self._give_up(heard, other)
         stored = True
@@ -107,6 +113,8 @@ class Hj212:
                 self._refuse(heard, "no-time", text, self._device(header.mn))
                 stored = False
         if whole and stored:
+            if message is not None:
+                self._pieces.done(message)
             self._confirm(heard, packet)
 
     def _confirm(self, heard: Heard, packet: Packet) -> None:
@@ -134,9 +142,7 @@ class Hj212:
             heard.notes.append(Note(device, "no-datatime", f"{what}; the packet's own time stands for it"))
         elif len(data_time) != 14:  # noqa: PLR2004 -- YYYYMMDDhhmmss
             heard.notes.append(Note(device, "long-datatime", f"DataTime {data_time} has milliseconds"))
-        samples = heard.samples
-        for metric, value in values:
-            samples.append((f"{device}/{metric}", at, value))
+        heard.samples += [(f"{device}/{metric}", at, value) for metric, value in values.items()]
         return True
 
     def _give_up(self, heard: Heard, message: Open) -> None:

@@ -257,6 +257,14 @@ class Line:
                 if self._conversation:
                     self._conversation.refused(len(heard.samples), str(error))
                 return False
+        if heard.keep:
+            try:
+                self._watch.kept.put(heard.keep)
+            except OSError as error:
+                log.warning("not kept", line=self.where, reason=str(error))
+                if self._conversation:
+                    self._conversation.not_kept(str(error))
+                return False
         if heard.reply and self._conversation:
             self._conversation.said(heard.reply, now_us())
             port.write(heard.reply)

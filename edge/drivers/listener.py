@@ -171,6 +171,14 @@ class Listener:
                         link.conversation.refused(len(each.samples), str(error))
                         self._drop(link)
         for link, each in heard:
+            if each.keep and link.socket.fileno() != -1:
+                try:
+                    self._watch.kept.put(each.keep)
+                except OSError as error:  # as with a full journal
+                    log.warning("not kept", link=link.conversation.name, reason=str(error))
+                    link.conversation.not_kept(str(error))
+                    self._drop(link)
+        for link, each in heard:
             if each.reply and link.socket.fileno() != -1:
                 link.conversation.said(each.reply, now_us())
                 link.unsent += each.reply
@@ -250,7 +258,7 @@ class Listener:
                 if station in link.conversation.stations:
                     link.conversation.order(ask)
             each = link.conversation.tick(at_us)
-            if each.samples or each.reply or each.hang_up:
+            if each.samples or each.reply or each.hang_up or each.keep:
                 heard.append((link, each))
         return heard
 

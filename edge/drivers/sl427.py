@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from edge.drivers.dialogue import Heard, Note
 from edge.protocols.sl427.elements import QUALITY, Unfit
 from edge.protocols.sl427.frame import Found, Stream
 from edge.protocols.sl427.message import (
+    FUNCTIONS,
     LINK,
     LINKS,
     PICTURE,
@@ -18,7 +19,7 @@ from edge.protocols.sl427.message import (
     address_of,
     read,
 )
-from edge.protocols.sl427.pieces import Open, Pieces
+from edge.protocols.sl427.pieces import Changes, Open, Pieces
 from edge.protocols.sl427.reply import confirm
 from edge.protocols.sl427.report import Dialect
 from edge.protocols.sl427.report import read as read_report
@@ -55,7 +56,9 @@ class Sl427:
         szy206: Collection[str] = (),
         quality: Mapping[str, Mapping[str, int]] | None = None,
         mode: int = 0,
+        kept: Callable[[str], bytes | None],
     ) -> None:
+        """`kept` reads what dialogues have asked to be kept (`Heard.keep`), by its name."""
         if mode not in range(4):
             raise ValueError(f"mode {mode!r:.20}: 0 reports and answers, 1 reports, 2 answers, 3 repair")
         self._listed = {address_of(address): device for address, device in stations.items()}
@@ -69,7 +72,9 @@ class Sl427:
         self._mode = mode
         self._heard: dict[str, None] = {}
         self._stream = Stream()
-        self._pieces = Pieces()
+        self._pieces = Pieces(kept)
+        self._clean = True  # since the last frame nothing came that could not be read
+        self._spoken = False  # a frame has been read
         self._heard_us = 0
         self._begun_us = 0  # since when what waits has been waiting
         self._noise = 0
@@ -97,14 +102,17 @@ class Sl427:
             self._begun_us = now_us
             for found in self._stream.give_up():
                 self._found(heard, found, now_us)
-        for message in self._pieces.expired(now_us):
-            self._give_up(heard, message)
+        changes: Changes = {}
+        for held in self._pieces.expired(now_us, changes):
+            self._give_up(heard, held)
+        heard.keep = changes or None
         return heard
 
     def _found(self, heard: Heard, found: Found, arrived_us: int) -> None:
         if found.refused:
             self._refuse(heard, "refused", found.refused)
             self._noise += len(found.raw)
+            self._clean = False
             heard.hang_up = self._noise > NOISE_LIMIT
             return
         self._noise = 0
@@ -118,20 +126,29 @@ class Sl427:
         if not message.up:
             heard.notes.append(Note(device, "downlink", f"a centre's frame came up the link: {message.name}"))
             return
-        data: bytes | None = message.data
-        if message.split and self._pieces.again(message):
-            heard.notes.append(Note(device, "resend", "the last frame of a message that is done"))
-            heard.reply += self._confirm(message, arrived_us)
-            return
+        clean = self._clean and (self._spoken or message.split != 1)
+        self._clean = self._spoken = True
         if message.split:
-            data, given_up = self._pieces.take(message, arrived_us)
-            for held in given_up:
-                self._give_up(heard, held)
-        if data is None:
-            # A station goes on when a frame is confirmed; the last one only when nothing is missing before it.
-            if message.split > 1:
-                heard.reply += self._confirm(message, arrived_us)
-        elif self._take(heard, message, data, device, arrived_us):
+            self._piece(heard, message, device, arrived_us, clean=clean)
+        elif self._take(heard, message, message.data, device, arrived_us):
+            heard.reply += self._confirm(message, arrived_us)
+
+    def _piece(self, heard: Heard, message: Message, device: str, arrived_us: int, *, clean: bool) -> None:
+        """One frame of a split message: confirmed when it is kept, the last one when the readings are."""
+        heard.keep = {} if heard.keep is None else heard.keep
+        taken = self._pieces.take(message, device, arrived_us, heard.keep, clean=clean)
+        if taken.given_up:
+            self._give_up(heard, taken.given_up)
+        if taken.again:
+            heard.notes.append(Note(device, "resend", "the last frame of a message that is done"))
+        if taken.unsure:
+            self._refuse(heard, "first-unsure", f"{message.name}: {taken.unsure}; not taken", device)
+        confirm = taken.confirm
+        if taken.data is not None:
+            confirm = self._take(heard, message, taken.data, device, arrived_us)
+            if not confirm:
+                self._pieces.refused(message, heard.keep)
+        if confirm:
             heard.reply += self._confirm(message, arrived_us)
 
     def _take(self, heard: Heard, message: Message, data: bytes, device: str, arrived_us: int) -> bool:
@@ -173,10 +190,9 @@ class Sl427:
         return confirm(message, self._mode, self._dialect(message).tag, arrived_us)
 
     def _give_up(self, heard: Heard, held: Open) -> None:
-        text = (
-            f"{held.last.name}: {held.missing()} frames of {max(held.pieces)} did not come; nothing is stored"
-        )
-        self._refuse(heard, "piece-missing", text, self._device(held.last))
+        what = FUNCTIONS.get(held.function, "another function")
+        text = f"{what}: of {held.first} frames those after {held.last} did not come; nothing is stored"
+        self._refuse(heard, "piece-missing", text, held.device)
 
     def _dialect(self, message: Message) -> Dialect:
         return self._dialects.get(message.station, Dialect())

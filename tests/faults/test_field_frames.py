@@ -13,6 +13,7 @@ from faults.rounds import SHARE
 
 from edge.drivers.dialogue import Dialogue, Heard
 from edge.drivers.hj212 import Hj212
+from edge.drivers.kept import Kept
 from edge.drivers.sdi12 import Sdi12
 from edge.drivers.sl427 import Sl427
 
@@ -57,7 +58,11 @@ def polled() -> Dialogue:
 
 PROTOCOLS: dict[str, tuple[Callable[[], Dialogue], list[bytes], int]] = {
     "hj212": (lambda: Hj212({}), frames("hj212", lambda text: text.encode("latin-1")), 10_009),
-    "sl427": (lambda: Sl427({}, szy206=["0041820337"]), frames("sl427", bytes.fromhex), 65_600),
+    "sl427": (
+        lambda: Sl427({}, szy206=["0041820337"], kept=Kept().get),
+        frames("sl427", bytes.fromhex),
+        65_600,
+    ),
     "sdi12": (
         polled,
         [b"00052\r\n", b"0\r\n", b"0+3.14-2IAF\r\n", b"1003002\r\n", b"1+1-2\r\n", b"0D0!0+3.14OqZ\r\n"],
@@ -170,5 +175,5 @@ def test_a_flood_of_false_beginnings_of_hj212_is_no_hang(data: bytes) -> None:
 )
 def test_a_flood_of_false_beginnings_of_sl427_is_no_hang(data: bytes) -> None:
     begun = time.thread_time()
-    Sl427({}).hear(data, NOW)
+    Sl427({}, kept=Kept().get).hear(data, NOW)
     assert time.thread_time() - begun < 2

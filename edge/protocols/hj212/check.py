@@ -31,8 +31,8 @@ _BEGIN = [_POWERS[(length - 1) % WORD][0xFF] for length in range(WORD)]
 _PRINTED = [b"%04X" % value for value in _LAST]
 
 
-def _state(data: bytes) -> int:
-    """What all but the last step come to: one byte."""
+def _folded(data: bytes) -> int:
+    """The bytes XORed into one word of eight, in its low bits; what is above them means nothing."""
     folded = int.from_bytes(data, "big")
     folded ^= folded >> 64
     folded ^= folded >> 128
@@ -42,15 +42,39 @@ def _state(data: bytes) -> int:
     while reach < len(data):
         folded ^= folded >> 8 * reach
         reach *= 2
+    return folded
+
+
+def _state(folded: int, length: int) -> int:
+    """What all but the last step come to: one byte."""
     a, b, c, d, e, f, g, h = (folded & 0xFFFF_FFFF_FFFF_FFFF).to_bytes(WORD, "big")
-    return _P7[a] ^ _P6[b] ^ _P5[c] ^ _P4[d] ^ _P3[e] ^ _P2[f] ^ _P1[g] ^ _P0[h] ^ _BEGIN[len(data) % WORD]
+    return _P7[a] ^ _P6[b] ^ _P5[c] ^ _P4[d] ^ _P3[e] ^ _P2[f] ^ _P1[g] ^ _P0[h] ^ _BEGIN[length % WORD]
 
 
 def crc(data: bytes) -> int:
     """The check of a data segment, 16 bits; of nothing, the register as it begins."""
-    return _LAST[_state(data)] if data else 0xFFFF
+    return _LAST[_state(_folded(data), len(data))] if data else 0xFFFF
 
 
 def printed(data: bytes) -> bytes:
     """The check as it stands in the packet: four hexadecimal digits, upper case. `data` is not empty."""
-    return _PRINTED[_state(data)]
+    return _PRINTED[_state(_folded(data), len(data))]
+
+
+class Tail:
+    """The end of segments that differ in how they begin: what it adds to the check is computed once."""
+
+    __slots__ = ("_folded", "_shift", "data")
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self._folded = _folded(data)
+        self._shift = 8 * (len(data) % WORD)
+
+    def printed(self, begin: bytes) -> bytes:
+        """The check of a segment that begins so, at most 56 bytes, as `printed` has it."""
+        folded = int.from_bytes(begin, "big") << self._shift
+        folded ^= folded >> 64
+        folded ^= folded >> 128
+        folded ^= folded >> 256
+        return _PRINTED[_state(folded ^ self._folded, len(begin) + len(self.data))]

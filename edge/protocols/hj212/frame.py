@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from edge.protocols.hj212.check import printed
+from edge.protocols.hj212.check import Tail, printed
 
 HEAD = re.compile(rb"##(?!0000)(\d{4})")
 BEGUN = re.compile(rb"##?\d{0,3}\Z")
@@ -38,6 +38,18 @@ class Stream:
         """Forget what waits: its rest will not come."""
         held, self._held = self._held, b""
         return held
+
+    def one(self, data: bytes) -> bytes:
+        """The segment where what came is one packet and nothing else, as it mostly is; else empty: `feed` will say."""
+        head = HEAD.match(data)
+        if head is None or self._held:
+            return b""
+        end = 6 + int(head[1])
+        # No line's end in it, and one behind it, or nothing.
+        if data.find(b"\r\n") not in {end + CHECK, -1} or len(data) not in {end + CHECK + 2, end + CHECK}:
+            return b""
+        segment = data[6:end]
+        return segment if data[end : end + CHECK].upper() == printed(segment) else b""
 
     def feed(self, data: bytes) -> Iterator[Found]:
         """Packets and refusals in the order of the stream. To be read to its end."""
@@ -93,6 +105,11 @@ def _why(segment: bytes, check: bytes) -> str:
     if check.strip(b"0123456789abcdefABCDEF"):
         return f"check {check!r} is not four hexadecimal digits: the length lies, or the packet is damaged"
     return f"wrong check: {check.decode()} was sent, {printed(segment).decode()} is right"
+
+
+def pack_before(begin: bytes, tail: Tail) -> bytes:
+    """The same of a segment in two parts."""
+    return b"##%04d%b%b%b\r\n" % (len(begin) + len(tail.data), begin, tail.data, tail.printed(begin))
 
 
 def pack(segment: str) -> bytes:

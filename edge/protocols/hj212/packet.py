@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+from edge.protocols.hj212.check import Tail
 from edge.protocols.hj212.factors import KINDS, factor, metric
 
 BEIJING_EPOCH = datetime(1970, 1, 1, 8, tzinfo=UTC)
@@ -67,6 +68,7 @@ class Item(NamedTuple):
     value: bool
     flag: bool
     known: bool  # the code and the suffix are in a table
+    normal: str = ""  # how a group goes on after the value where all is well
 
 
 @dataclass(slots=True, eq=False)
@@ -82,7 +84,8 @@ class Header:
     pno: int = 0
     notes: Notes = field(default_factory=list)
     items: dict[str, Item] = field(default_factory=dict)  # shared by all headers of this ST and CN
-    tail: str = ""  # of the answer: it is the same until the station changes its header
+    # Of the answer, from the QN on: it is the same until the station changes its header.
+    tail: Tail | None = None
 
     @property
     def wants_answer(self) -> bool:
@@ -102,7 +105,9 @@ class Header:
             gain = known.gain if known and not kind.total else 1.0
             equipment = code[:2].upper() == "SB"
             name_of = metric(code, kind, self.cn, known)
-            made = Item(code, name_of, gain, kind.value, kind.flag, known=bool(known) or equipment)
+            made = Item(
+                code, name_of, gain, kind.value, kind.flag, bool(known) or equipment, f"{code}-Flag=N"
+            )
         if len(name) <= CACHED_LENGTH:
             self.items[name] = made
         return made
@@ -138,10 +143,11 @@ def read(segment: bytes) -> Packet:
             if len(_headers) >= CACHED:
                 _headers.clear()
             _headers[rest] = header
-    if not qn or not (qn.isascii() and qn.isdigit()):
+    if not (qn.isdigit() and qn.isascii()):
         qn = _field(rest, "QN") or qn
-    # An answer repeats it, so it must be something that can be said.
-    return Packet(header, qn if QN.fullmatch(qn) else "", text[place + 5 : -2])
+        # An answer repeats it, so it must be something that can be said.
+        qn = qn if QN.fullmatch(qn) else ""
+    return Packet(header, qn, text[place + 5 : -2])
 
 
 def _field(text: str, name: str) -> str:
@@ -251,53 +257,72 @@ def number(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-Measured = tuple[str, float]
-"""Metric and value; a missing one is NaN."""
-
-
-def measured(packet: Packet) -> tuple[str, list[Measured], Notes]:  # noqa: C901, PLR0912 -- one pass; calls cost
-    """DataTime as it was sent (`""`: none), what was measured, and notes.
+def measured(packet: Packet) -> tuple[str, dict[str, float], Notes]:
+    """DataTime as it was sent (`""`: none), what was measured (metric -> value, NaN: missing), and notes.
 
     A value counts where its flag says so (GOOD, OVER, or none was sent); else it is missing: NaN, with a note.
     """
-    header, data_time, notes = packet.header, "", []
+    header, data_time = packet.header, ""
     items = header.items
+    notes: Notes = []
     values: dict[str, float] = {}
     for group in packet.cp.split(";"):
-        sent: list[tuple[Item, str]] = []
-        flag = flagged = None
-        for pair in group.split(","):
-            name, _, text = pair.partition("=")
-            item = items.get(name)
-            if item is None:
-                if name.strip() == "DataTime":
-                    data_time = data_time or text.strip()
+        name, _, text = group.partition("=")
+        item = items.get(name)
+        if item is not None:
+            # Nearly every group is one value and its flag N, or no flag: what _group makes of that, without its detours.
+            _, metric_, gain, is_value, _, known, normal = item
+            text, _, rest = text.partition(",")
+            if is_value and known and (rest == normal or not rest) and metric_ not in values:
+                value = number(text)
+                if value is not None:
+                    values[metric_] = value * gain
                     continue
-                if not name.strip():
-                    continue
-                item = header.item(name)
-            if item.value:
-                sent.append((item, text))
-            elif item.flag:
-                flag, flagged = text, item
-            elif not item.known and "-" in name:
-                notes.append(("unknown-item", f"{name:.40}={text:.40} is not understood"))
-        if flagged is not None and not sent:
-            _flag_alone(header, flagged.code, (flag or "").strip(), values, notes)
-        for item, text in sent:
-            value = number(text)
-            if flag is not None and flag != "N":
-                value = _judged(item, text, value, flag.strip(), notes)
-            elif value is None:
-                value = _unreadable(item, text, notes)
-            value *= item.gain
-            if item.metric in values:
-                notes.append(("repeated-code", f"{item.code} is in the packet twice; the first counts"))
-            else:
-                values[item.metric] = value
-            if not item.known:
-                notes.append(("unknown-factor", f"{item.code} is in no table; it is stored as {item.metric}"))
-    return data_time, list(values.items()), notes
+        elif name == "DataTime" and not data_time and "," not in text:
+            data_time = text.strip()
+            continue
+        data_time = _group(header, group, data_time, values, notes)
+    return data_time, values, notes
+
+
+def _group(  # noqa: C901, PLR0912 -- one pass over what a group may hold
+    header: Header, group: str, data_time: str, values: dict[str, float], notes: Notes
+) -> str:
+    """Any group: its values under its flag; returns DataTime, where there was none and the group has it."""
+    sent: list[tuple[Item, str]] = []
+    flag = flagged = None
+    for pair in group.split(","):
+        name, _, text = pair.partition("=")
+        item = header.items.get(name)
+        if item is None:
+            if name.strip() == "DataTime":
+                data_time = data_time or text.strip()
+                continue
+            if not name.strip():
+                continue
+            item = header.item(name)
+        if item.value:
+            sent.append((item, text))
+        elif item.flag:
+            flag, flagged = text, item
+        elif not item.known and "-" in name:
+            notes.append(("unknown-item", f"{name:.40}={text:.40} is not understood"))
+    if flagged is not None and not sent:
+        _flag_alone(header, flagged.code, (flag or "").strip(), values, notes)
+    for item, text in sent:
+        value = number(text)
+        if flag is not None and flag != "N":
+            value = _judged(item, text, value, flag.strip(), notes)
+        elif value is None:
+            value = _unreadable(item, text, notes)
+        value *= item.gain
+        if item.metric in values:
+            notes.append(("repeated-code", f"{item.code} is in the packet twice; the first counts"))
+        else:
+            values[item.metric] = value
+        if not item.known:
+            notes.append(("unknown-factor", f"{item.code} is in no table; it is stored as {item.metric}"))
+    return data_time
 
 
 def _flag_alone(header: Header, code: str, flag: str, values: dict[str, float], notes: Notes) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
+from zlib import crc32
 
 from edge.protocols.hj212.packet import Packet
 
@@ -36,6 +37,7 @@ class Open:
     waiting: list[Packet] = field(default_factory=list)
     taken: bool = True  # all that was read was stored
     answered: bool = False  # since the last piece came
+    sums: dict[int, int] = field(default_factory=dict)  # of the pieces that came, by number
 
 
 class Taken(NamedTuple):
@@ -45,6 +47,7 @@ class Taken(NamedTuple):
     readable: list[Packet]
     whole: bool
     given_up: list[Open]
+    again: bool = False  # a piece of a message that is done: its answer was lost
 
 
 class Pieces:
@@ -52,6 +55,7 @@ class Pieces:
 
     def __init__(self) -> None:
         self._open: dict[tuple[str, str, str], Open] = {}
+        self._done: dict[tuple[str, str, str], Open] = {}
 
     def take(self, packet: Packet, arrived_us: int) -> Taken:
         """Take one packet that is numbered."""
@@ -69,6 +73,8 @@ class Pieces:
         ):
             given_up.append(self._open.pop(key))
             message = None
+        if message is None and self._again(key, packet, arrived_us):
+            return Taken(None, [], whole=True, given_up=given_up, again=True)
         if message is None:
             while len(self._open) >= TOGETHER:
                 given_up.append(self._open.pop(next(iter(self._open))))
@@ -76,10 +82,25 @@ class Pieces:
         message.last_us, message.last, message.answered = arrived_us, packet, False
         readable = _readable(message, packet) if header.pno not in message.seen else []
         message.seen.add(header.pno)
+        message.sums[header.pno] = crc32(packet.cp.encode())
         whole = len(message.seen) == message.wanted
         if whole:
             del self._open[key]
         return Taken(message, readable, whole, given_up)
+
+    def done(self, message: Open) -> None:
+        """All of it was taken, and is answered: a piece that comes again is answered again."""
+        header = message.last.header
+        while len(self._done) >= TOGETHER:
+            del self._done[next(iter(self._done))]
+        self._done[header.mn, header.cn, message.last.qn] = message
+
+    def _again(self, key: tuple[str, str, str], packet: Packet, arrived_us: int) -> bool:
+        """Whether this is a piece of a message that is done. It may lack the DataTime that the others had."""
+        done, header = self._done.get(key), packet.header
+        if done is None or arrived_us - done.last_us > LIFE_US:
+            return False
+        return done.wanted == header.pnum and done.sums[header.pno] == crc32(packet.cp.encode())
 
     def paused(self, now_us: int) -> list[Open]:
         """Messages whose station waits for an answer before it sends the next piece; each is named once a piece."""

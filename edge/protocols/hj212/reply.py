@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from edge.protocols.hj212.frame import pack
+from edge.protocols.hj212.check import Tail
+from edge.protocols.hj212.frame import pack_before
 from edge.protocols.hj212.packet import Packet
 
 NOTICE, DATA = "9013", "9014"
@@ -29,5 +30,6 @@ def confirm(packet: Packet) -> bytes:
     if not header.tail:
         command = NOTICE if header.cn.startswith("1") else DATA
         secret = f"PW={header.pw};" if header.pw.isascii() and len(header.pw) <= PASSWORD else ""
-        header.tail = f";ST={SYSTEM};CN={command};{secret}MN={header.mn};Flag={flag & ~0b11};CP=&&&&"
-    return pack(f"QN={packet.qn}{header.tail}")
+        text = f";ST={SYSTEM};CN={command};{secret}MN={header.mn};Flag={flag & ~0b11};CP=&&&&"
+        header.tail = Tail(text.encode("ascii"))
+    return pack_before(b"QN=" + packet.qn.encode(), header.tail)
