@@ -23,6 +23,7 @@ from fix_services import Private
 
 from api import accounts
 from cityhub.commands.device import import_devices
+from cityhub.commands.sim import simulator
 from cityhub.commands.zone import import_zones
 from cityhub.gatekeeper import Gatekeeper
 from cityhub.processes import command
@@ -187,6 +188,10 @@ class House:
     def start_edge(self, file: Path) -> subprocess.Popen[bytes]:
         """Start an edge agent's process with a gateway's file."""
         return self._start(command("edge", "run", str(file)), "edge", {})
+
+    def start_sim(self, scenario: Path, *options: str, mqtt: str) -> subprocess.Popen[bytes]:
+        """Start a simulator's process on a scenario's file; what it says is in a log of the file's name."""
+        return self._start(simulator(str(scenario), [], *options), scenario.stem, {"FIRMWARE_SIM_MQTT": mqtt})
 
     def sign_in(self) -> httpx.Client:
         """A signed-in client of the API."""

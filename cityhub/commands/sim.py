@@ -44,7 +44,7 @@ def run_sim(
 ) -> None:
     """Run simulated devices: a stranger on the wire with its own encoders (see firmware-sim/).
 
-    Its other options are passed on: --for, --speed, --times, --seed, --truth, --token, --print.
+    Its other options are passed on: --for, --speed, --times, --at, --repeat, --seed, --truth, --token, --print.
     """
     ways = [f"--to={one}" for one in to or []] + [f"--listen={one}" for one in listen or []]
     if mqtt:

@@ -62,9 +62,7 @@ class Square:
     fill_s: float = 300.0
     over_s: float = 520.0  # the music ends
     leave_s: float = 60.0  # how long they need to make up their minds, on average
-    blind_from_s: float = (
-        150.0  # a camera of the habit `blind` is covered: it goes on telling that it sees nobody
-    )
+    blind_from_s: float = 150.0  # a camera with the habit `blind` is covered: it tells on that it sees nobody
     blind_to_s: float = 700.0
     ground: Ground = field(init=False)
     inside: Index = field(init=False)  # (steps,) people within the walls, second by second
@@ -72,7 +70,6 @@ class Square:
     _units: tuple[Unit, ...] = field(init=False, default=())
     _counted: Index = field(init=False)  # (steps, gates, 2) as the counters saw it
     _seen: dict[str, Index] = field(init=False, default_factory=dict)  # place -> (steps,) people in view
-    _crowding: dict[str, Grid] = field(init=False, default_factory=dict)
     _watch: dict[str, Watch] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
