@@ -10,9 +10,9 @@ import orjson
 from shapely import box
 
 from bench.errors import Mismatch
-from cityhub.ground import Gate, Ground, Meter, View, Watched
-from cityhub.headcount import COUNT
-from cityhub.tick import Ticking
+from cityhub.crowd.ground import Gate, Ground, Meter, View, Watched
+from cityhub.crowd.headcount import COUNT
+from cityhub.crowd.tick import Ticking
 from edge.reading import PASS
 
 ZONES, CAMERAS, DOORS = 500, 1_000, 500

@@ -20,7 +20,7 @@ from alerts.notifier import Notice, Notifier
 from alerts.rule import LEVEL_NAMES
 from api.zoning import Turns
 from cityhub.beat import Beat
-from cityhub.census import Census
+from cityhub.crowd.census import Census
 from cityhub.following import Following
 from cityhub.kernels import Kernels
 from cityhub.sources import Listening

@@ -15,12 +15,12 @@ from shapely import LineString, box
 from alerts import rulebook
 from alerts.rulebook import Subject
 from alerts.watch import Watches
-from cityhub.census import DOORS, Census
-from cityhub.ground import Gate, Ground, Meter, View, Watched
-from cityhub.headcount import COUNT
-from cityhub.recall import Past
-from cityhub.telling import Presence
-from cityhub.tick import Tick, Ticking
+from cityhub.crowd.census import DOORS, Census
+from cityhub.crowd.ground import Gate, Ground, Meter, View, Watched
+from cityhub.crowd.headcount import COUNT
+from cityhub.crowd.recall import Past
+from cityhub.crowd.telling import Presence
+from cityhub.crowd.tick import Tick, Ticking
 from edge.reading import FAIL, PASS, READING, SUSPECT
 from edge.wire import READINGS_LIMIT
 from geo.area import area_m2

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cityhub.ground import Gate, Ground, Meter, View
+from cityhub.crowd.ground import Gate, Ground, Meter, View
 from edge.reading import FAIL, MISSING, PASS, UNEVALUATED
 from geo.clocks import clocks
 from geo.counters import OUTDOORS, Occupancy

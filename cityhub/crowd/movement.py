@@ -11,7 +11,7 @@ import structlog
 from numpy.typing import NDArray
 from shapely import LineString
 
-from cityhub.ground import Ground
+from cityhub.crowd.ground import Ground
 from geo.density import cells, densest
 from geo.flow import Line, crossings
 from geo.locate import Locator

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cityhub.ground import Gate, Meter
-from cityhub.headcount import Headcount
-from cityhub.movement import CROSSED_S, Movement
+from cityhub.crowd.ground import Gate, Meter
+from cityhub.crowd.headcount import Headcount
+from cityhub.crowd.movement import CROSSED_S, Movement
 from geo.flow import per_m_s, within
 
 WINDOW_S = 60.0

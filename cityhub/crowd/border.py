@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cityhub.crowd.ground import Watched
+from cityhub.crowd.telling import Presence
 from cityhub.fencing import Fencing
-from cityhub.ground import Watched
-from cityhub.telling import Presence
 
 LOST_US = 60_000_000
 """A camera that loses somebody does not say so: so long after the last fix nobody without a name is counted."""

@@ -12,13 +12,13 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from cityhub import telling
-from cityhub.ground import Ground, Meter, Watched
-from cityhub.headcount import COUNT, Counted, Headcount
-from cityhub.movement import Movement, Moving
-from cityhub.passage import flows
-from cityhub.recall import PERSONS, Past
-from cityhub.telling import Known, Presence
+from cityhub.crowd import telling
+from cityhub.crowd.ground import Ground, Meter, Watched
+from cityhub.crowd.headcount import COUNT, Counted, Headcount
+from cityhub.crowd.movement import Movement, Moving
+from cityhub.crowd.passage import flows
+from cityhub.crowd.recall import PERSONS, Past
+from cityhub.crowd.telling import Known, Presence
 from geo.filling import FORESEEN_S, Filling, filling
 
 log = structlog.get_logger("cityhub.census")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cityhub.ground import Watched
+from cityhub.crowd.ground import Watched
 from geo.density import per_m2
 from geo.filling import FORESEEN_S, Filling
 from geo.levels import share_of_capacity

@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 
 from alerts.alarms import Change
 from api.watched import LINE, ZONE
-from cityhub import border, ground
+from cityhub.crowd import border, ground
+from cityhub.crowd.ground import Ground, Meter
+from cityhub.crowd.headcount import COUNT
+from cityhub.crowd.recall import Past, recall
+from cityhub.crowd.tick import Tick, Ticking
 from cityhub.fencing import Fencing
-from cityhub.ground import Ground, Meter
-from cityhub.headcount import COUNT
-from cityhub.recall import Past, recall
-from cityhub.tick import Tick, Ticking
 from edge.reading import Rows, now_us
 from ingest.batch import Batch
 from ingest.health import TOPIC
