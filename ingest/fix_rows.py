@@ -91,8 +91,9 @@ def stored_since(
                          where track_id = track.id and outcome <> %s
                            and time > to_timestamp(0) + coalesce(known.us, %s) * interval '1 microsecond'
                          order by time desc limit %s) as later
-           where track.seen_at > coalesce((select saved_at from checkpoint where name = %s) - interval '1 minute',
-                                          now() - interval '1 day')
+           where known.id is not null  -- it may have spoken after long, and been killed before `seen_at` was written
+              or track.seen_at > coalesce((select saved_at from checkpoint where name = %s) - interval '1 minute',
+                                             now() - interval '1 day')
            order by track.id, later.time""",
         (array(track), array(newest), LATE, 0, DEEPEST, saved),
         binary=True,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+import psycopg
 import structlog
 from numpy.typing import NDArray
 
@@ -18,6 +19,7 @@ from ingest.fixes import FIX, Fixes
 from ingest.message import POSITION, TOPIC, Message
 from ingest.position import NOT_KEPT
 from ingest.registry import Device, Registry
+from ingest.session import Stopped
 
 log = structlog.get_logger("ingest.identity")
 
@@ -134,6 +136,8 @@ class Identity:
         except Malformed as error:
             why = f"{error} ({len(message.payload)} bytes, {mark})"
             return (NOT_KEPT + why).encode() if error.envelope is None else refusal(error.envelope, why)
+        except (Stopped, psycopg.Error):
+            raise  # the salt cannot be read: nothing is wrong with the message, which comes again
         except Exception as error:  # noqa: BLE001 -- a fault of ours costs this message, not the hub, which would meet it again for ever
             # Without its traceback: that may print what the message says.
             log.error(  # noqa: TRY400

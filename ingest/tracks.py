@@ -79,11 +79,13 @@ class Tracks:
 
 
 def meet(connection: psycopg.Connection, wanted: list[Wanted]) -> list[Met]:
-    """Make the tracks that are missing and find the others, in the order asked for; commits."""
+    """Make the tracks that are missing and find the others, in the order asked for; commits.
+
+    The commit is waited for: a database that crashed without it would give the number, which the hub goes on using, to
+    another track.
+    """
     columns = [[each[column] for each in wanted] for column in range(3)]
     with connection.transaction(), connection.cursor() as cursor:
-        # Durable with the fixes that name it: the log is written in order.
-        cursor.execute("set local synchronous_commit = off")
         cursor.execute(
             """insert into track (device_id, name, first_at, last_at)
                select device_id, name, to_timestamp(0) + us * interval '1 microsecond',

@@ -263,6 +263,28 @@ def test_a_start_takes_in_what_was_stored_after_the_checkpoint_and_tells_nobody(
     assert spans_of[0][2] - spans_of[0][1] >= timedelta(seconds=9)
 
 
+def test_who_spoke_after_long_and_a_moment_before_the_kill_is_taken_in(
+    connection: psycopg.Connection, database: Private
+) -> None:
+    draw(connection, square("a"))
+    fencing = Fencing()
+    fencing.refresh(connection)
+    ((medic, _),) = tracks.meet(connection, [(MEDIC, "medic-1", BEGUN)])
+    follow(fencing, MEDIC, fixes(medic, range(10), 900))
+    checkpoint.save(connection, fencing.saved())
+    # Silent for half an hour; what it says then is stored, and nobody lives to write that it was heard.
+    connection.execute("update track set seen_at = now() - interval '30 minutes'")
+    written = store.Store(database.url, uuid4(), [])
+    written.begin()
+    written.commit(batch_of(MEDIC, fixes(medic, range(10, 20))))
+    written.close()
+    known = checkpoint.load(connection)[f"{PREFIX}tracks"]
+    found, _ = fix_rows.stored_since(
+        connection, f"{PREFIX}tracks", known["track"].tolist(), known["kept"]["time"].tolist()
+    )
+    assert len(found) == 10
+
+
 def test_somebody_else_has_written_some_of_it_or_the_database_refuses_some(
     connection: psycopg.Connection, database: Private
 ) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import cbor2
 import numpy as np
 import orjson
+import psycopg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,6 +23,7 @@ from ingest.batch import Batch
 from ingest.judge import FUTURE_US, PAST_US
 from ingest.message import Message
 from ingest.quota import HELD_LIMIT, Quota, Quotas
+from ingest.session import Stopped
 from ingest.tracks import MOST
 
 SECRET = "Zhang San 粤B12345"
@@ -322,3 +324,17 @@ def test_what_was_kept_of_a_message_says_the_same_when_it_is_read_again() -> Non
         assert [name and f"~{name}" for name in found.said.names] == again.said.names
         for one, other in zip(found.said[1:], again.said[1:], strict=True):
             assert repr(one) == repr(other)
+
+
+@pytest.mark.parametrize("away", [Stopped(), psycopg.errors.ReadOnlySqlTransaction()])
+def test_a_salt_that_cannot_be_read_costs_no_message(away: Exception) -> None:
+    hub = Hub()
+
+    def token(*_: object) -> int:
+        raise away
+
+    hub.assembler._identity._token = token
+    with pytest.raises(type(away)):  # the hub ends, nothing is acknowledged, and it comes again
+        hub.assembler.assemble([message(MINE, fix(track=SECRET))])
+    away = ValueError()  # a control: a fault of ours, which the hub would meet again for ever
+    assert letters(hub.take([message(MINE, fix(track=SECRET))])) == [("malformed", 1)]
