@@ -14,7 +14,6 @@ from edge.wire import READINGS_LIMIT, VERSION, Envelope, Malformed
 
 FIELDS = ("names", "track", "time", "lon", "lat")
 ENVELOPE = ("boot", "seq", "base")
-MAY = frozenset({"v", *ENVELOPE, *FIELDS, "accuracy"})
 FIRST = "track"
 """Begins a body, as `names` begins that of readings: so they are told apart where both are kept."""
 NAME_LIMIT = 200

@@ -12,7 +12,7 @@ import numpy as np
 import orjson
 
 from edge import positions
-from edge.positions import MAY, NAME_LIMIT, REFUSED, Positions
+from edge.positions import NAME_LIMIT, REFUSED, Positions
 from edge.wire import READINGS_LIMIT, Envelope, Malformed
 from ingest import limits
 from ingest.decode import JSON_START
@@ -40,7 +40,7 @@ class Read:
     entries: list[Any] = field(
         default_factory=list
     )  # of JSON: each sound fix, or the sentence about a bad one
-    plain: bool = True  # it holds nothing but what is read of it
+    plain: bool = True  # of JSON: it holds nothing but what is read of it
 
 
 def read(payload: bytes, arrived_us: int, *, kept: bool = False) -> Read:
@@ -64,23 +64,20 @@ def read(payload: bytes, arrived_us: int, *, kept: bool = False) -> Read:
         again = Malformed(str(refused))
         again.envelope = error.envelope
         raise again from error
-    return Read(COLUMNAR, said, envelope, plain=document.keys() <= MAY)
+    return Read(COLUMNAR, said, envelope)
 
 
 def discreet(found: Read, payload: bytes, rename: Rename) -> bytes:
-    """The same message with every track under the name that `rename` gives it; as it is where nothing changes."""
+    """The same message with every track under the name that `rename` gives it, and nothing that `read` has not read.
+
+    A batch is packed anew: a map may hold a member twice, and bytes may follow it. JSON is as it was where nothing changes.
+    """
     said = found.said
     if found.form == COLUMNAR:
         renamed = [
             rename(said.names[track], at)
             for track, at in zip(said.track.tolist(), said.time.tolist(), strict=True)
         ]
-        if found.plain and all(
-            said.names[track] == name for track, name in zip(said.track.tolist(), renamed, strict=True)
-        ):
-            used = set(said.track.tolist())
-            if len(used) == len(said.names):  # a table of names may hold one that no fix uses
-                return payload
         places: dict[str, int] = {}
         track = np.array([places.setdefault(name, len(places)) for name in renamed], np.int32)
         return positions.seal(found.envelope, positions.body(said._replace(names=list(places), track=track)))
@@ -110,7 +107,7 @@ def _json(payload: bytes, arrived_us: int, *, kept: bool) -> Read:
         raise Malformed(f"{len(entries)} fixes; a message has 1 to {READINGS_LIMIT}")
     bad: list[str] = []
     said: list[Any] = []
-    fixes, plain = [], True
+    fixes, plain, quotes = [], b"\\" not in payload, 0
     for entry in entries:
         try:
             fixes.append(_fix(entry, arrived_us, kept=kept))
@@ -119,8 +116,11 @@ def _json(payload: bytes, arrived_us: int, *, kept: bool) -> Read:
             said.append(str(error))
         else:
             plain = plain and entry.keys() <= MEMBERS
+            texts = isinstance(entry.get("track"), str) + isinstance(entry.get("ts"), str)
+            quotes += 2 * (len(entry) + texts)
             said.append({name: entry[name] for name in ("ts", "lon", "lat", "accuracy") if name in entry})
-    return Read(JSON, positions.gather(fixes), None, bad, said, plain)
+    # A member that stands there twice is read once: what the first said must not be kept either.
+    return Read(JSON, positions.gather(fixes), None, bad, said, plain and payload.count(b'"') == quotes)
 
 
 def _fix(entry: Any, arrived_us: int, *, kept: bool) -> tuple[str, int, float, float, float]:

@@ -326,6 +326,24 @@ def test_what_was_kept_of_a_message_says_the_same_when_it_is_read_again() -> Non
             assert repr(one) == repr(other)
 
 
+@pytest.mark.parametrize(
+    "payload",
+    [
+        f'{{"track":"{SECRET}","track":"river-2","lon":1,"lat":2}}'.encode(),
+        f'[{{"lon":"{SECRET}","lon":1,"lat":2}}]'.encode(),
+        columnar(("river-2", NOW, 1.0, 2.0, 3.0)) + cbor2.dumps(SECRET),
+        b"\xa8"  # a map of eight, `names` twice
+        + cbor2.dumps("names")
+        + cbor2.dumps([SECRET])
+        + columnar(("river-2", NOW, 1.0, 2.0, 3.0))[1:],
+    ],
+)
+def test_what_stands_twice_or_behind_the_end_is_not_kept(payload: bytes) -> None:
+    batch = Hub().take([message(MINE, payload)])
+    assert len(batch.fixes) == 1
+    assert not tells(batch)
+
+
 @pytest.mark.parametrize("away", [Stopped(), psycopg.errors.ReadOnlySqlTransaction()])
 def test_a_salt_that_cannot_be_read_costs_no_message(away: Exception) -> None:
     hub = Hub()
