@@ -34,6 +34,8 @@ Metres = Annotated[float, Field(gt=0, le=50_000)]
 SEARCH_DEG = 0.6
 """Responders are looked for so far to each side: some 60 km."""
 MAP_DECIMALS = 6
+MOST_DRAWN = 40_000
+"""Corners of the ground before it is simplified: more take minutes, and only a tangle has them."""
 
 
 class Wanted(BaseModel):
@@ -159,6 +161,8 @@ def _draw(wanted: Wanted, around: BaseGeometry, lines: list[Line]) -> Drawn:
         case "downstream":
             reach = _walked(wanted, around, lines)
             exact = buffer.buffer(reach.course, wanted.metres)
+    if shapely.get_num_coordinates(exact) > MOST_DRAWN:
+        raise DrawError(f"it has more than {MOST_DRAWN:,} corners", "Draw around less, or with more metres.")
     return Drawn(exact, reach, lines)
 
 

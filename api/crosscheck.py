@@ -41,6 +41,28 @@ def beyond(cursor: psycopg.Cursor[Any], parsed: Parsed, reach: str) -> list[Faul
         )
         for item in items
         if item.key in theirs or item.department != reach
+    ] + _borrowed(cursor, parsed, reach)
+
+
+def _borrowed(cursor: psycopg.Cursor[Any], parsed: Parsed, reach: str) -> list[Fault]:
+    """Devices of others that its zones and lines name: what is told of these would tell of those."""
+    named = [(key, zone.key) for zone in parsed.zones for key in (zone.camera, *zone.expected) if key]
+    named += [(line.counter, line.key) for line in parsed.lines if line.counter]
+    rows = cursor.execute(
+        """select device.key from device join department on department.id = department_id
+           where device.key = any(%s) and department.key <> %s""",
+        (list({device for device, _ in named}), reach),
+    ).fetchall()
+    others = {key for (key,) in rows}
+    return [
+        Fault(
+            f"it names '{device}', which is not yours",
+            "Name devices of your department.",
+            parsed.place[key],
+            key,
+        )
+        for device, key in named
+        if device in others
     ]
 
 

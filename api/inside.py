@@ -16,6 +16,7 @@ from api.access import Caller, SignedIn
 from api.atlas import Atlas
 from api.database import Connections, Pool
 from api.locate import held
+from api.problems import Problem
 from api.survey import Survey, SurveyOf
 from api.values import Instant, Moment
 from geo.area import area_m2
@@ -27,6 +28,8 @@ from governance import audit
 router = APIRouter(tags=["places"])
 
 Shown = Annotated[int, Field(ge=0, le=5000)]
+MOST_WORK = 2_000_000
+"""Corners of an area times zones on its border: each of these is cut, and that is what takes the time (some 8 s)."""
 
 
 class Asked(BaseModel):
@@ -187,14 +190,18 @@ def _told(
 
 
 def meets(area: Polygon | MultiPolygon, atlas: Atlas, in_force: Any) -> tuple[list[Met], list[Camera]]:
-    """The zones that an area meets, and the cameras that see any of it, those first that see most."""
+    """The zones that an area meets, and the cameras that see any of it, those first that see most. Raises Problem."""
     west, south, east, north = area.bounds
     left, low, right, high = atlas.bounds.T
     near = np.flatnonzero(in_force & (left <= east) & (right >= west) & (low <= north) & (high >= south))
     shapely.prepare(area)
     near = near[shapely.intersects(area, atlas.polygon[near])]
-    common = shapely.area(shapely.intersection(atlas.polygon[near], area))
     whole = shapely.area(atlas.polygon[near])
+    common = whole.copy()
+    border = ~shapely.covers(area, atlas.polygon[near])
+    if int(border.sum()) * shapely.get_num_coordinates(area) > MOST_WORK:
+        raise Problem(422, "The area has too many corners for so many zones on its border.", kind="geometry")
+    common[border] = shapely.area(shapely.intersection(atlas.polygon[near[border]], area))
     zones, cameras = [], []
     for at, shared, of in zip(near.tolist(), common.tolist(), whole.tolist(), strict=True):
         zone = atlas.zones[at]

@@ -102,7 +102,14 @@ def course(geometry: dict[str, Any]) -> LineString | MultiLineString:
             )
         _refuse_jump(kept, "line", which)
         lines.append(LineString(kept))
-    return MultiLineString(lines) if several else lines[0]
+    drawn = MultiLineString(lines) if several else lines[0]
+    if _tangled(drawn):
+        raise ShapeError(
+            "its line crosses itself too often to draw ground around it",
+            "Cut it into several.",
+            place_of(drawn),
+        )
+    return drawn
 
 
 def spot(geometry: dict[str, Any]) -> Point:
@@ -146,10 +153,13 @@ def _reason(drawn: Polygon | MultiPolygon, otherwise: Place) -> tuple[str, Place
     return found[1], (float(found[2]), float(found[3]))
 
 
-def _tangled(drawn: Polygon | MultiPolygon) -> bool:
-    """Whether so many of its edges may cross that a repair takes minutes and gigabytes: by the boxes of some of them."""
-    places = shapely.get_coordinates(drawn)
-    low, high = np.minimum(places[1:], places[:-1]), np.maximum(places[1:], places[:-1])
+def _tangled(drawn: BaseGeometry) -> bool:
+    """Whether so many of its edges may cross that a repair or a buffer takes minutes and gigabytes: by the boxes of some of them."""
+    parts = shapely.get_parts(drawn)
+    paths = shapely.get_rings(parts) if shapely.get_dimensions(drawn) == 2 else parts  # noqa: PLR2004 -- areas
+    places, path = shapely.get_coordinates(paths, return_index=True)
+    edges = path[1:] == path[:-1]
+    low, high = (of(places[1:], places[:-1])[edges] for of in (np.minimum, np.maximum))
     count = len(low)
     some = np.random.default_rng(0).permutation(count)[: min(SAMPLE, MOST_COMPARED // count + 1)]
     meet = (low[some, None] <= high).all(axis=2) & (low <= high[some, None]).all(axis=2)

@@ -134,3 +134,15 @@ def test_what_cannot_be_drawn_is_refused(places: Places) -> None:
         answer = places.signed_in().post("/api/v1/areas", json=sound | wrong)
         assert answer.status_code == 422, (wrong, answer.text)
     assert places.signed_in().post("/api/v1/areas?datum=Beijing54", json=sound).status_code == 422
+
+
+def test_a_tangle_of_lines_is_refused_at_once_and_a_net_of_streets_is_drawn(places: Places) -> None:
+    tangle = np.random.default_rng(1).uniform((WEST, SOUTH), (WEST + 1, SOUTH + 1), (2000, 2)).tolist()
+    net = [[[WEST + x / 100, SOUTH], [WEST + x / 100, SOUTH + 0.1]] for x in range(10)]
+    for around, status in (
+        ({"type": "LineString", "coordinates": tangle}, 422),
+        ({"type": "LineString", "coordinates": tangle[:300]}, 422),
+        ({"type": "MultiLineString", "coordinates": net}, 200),
+    ):
+        asked = {"shape": "buffer", "around": around, "metres": 5, "limit": 0, "responders": 0}
+        assert places.signed_in().post("/api/v1/areas", json=asked).status_code == status

@@ -6,11 +6,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
+import pytest
 import shapely
 from fix_places import MINUTE, SIDE, SOUTH, WEST, Places
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from api import inside
 from geo.zones import VIEW
 
 share = st.floats(0, 1).map(lambda part: round(part * SIDE, 6))
@@ -148,3 +150,18 @@ def test_areas_that_are_none_are_refused_and_looking_is_in_the_audit(places: Pla
         assert answer.status_code == 422, (str(area)[:80], answer.text)
     for more in ({"at": "2199-01-01T00:00:00Z"}, {"limit": -1}, {"datum": "x"}, {"colour": 1}, {"at": 5}):
         assert olga.post("/api/v1/inside", json={"area": square(0, 0, 0.01), **more}).status_code == 422
+
+
+def test_an_area_of_a_thousand_rays_over_all_zones_is_refused_and_a_round_one_is_not(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inside, "MOST_WORK", 100_000)
+    turn = np.linspace(0, 2 * np.pi, 2001)[:, None]
+    for ray, status in ((0.06, 422), (2.0, 200)):
+        length = np.where(np.arange(2001) % 2, ray, 2.0)[:, None] * 0.05
+        ring = np.array((WEST, SOUTH)) + 0.05 + length * np.hstack((np.cos(turn), np.sin(turn)))
+        ring[-1] = ring[0]
+        answer = places.signed_in().post(
+            "/api/v1/inside", json={"area": {"type": "Polygon", "coordinates": [ring.tolist()]}, "limit": 0}
+        )
+        assert answer.status_code == status, answer.text

@@ -460,6 +460,7 @@ def test_map_clients_get_the_zones_of_a_place_a_day_and_a_layer(hub: Connection,
 def test_engineers_import_and_retire_zones_each_of_the_own_department(
     hub: Connection, api: httpx.Client
 ) -> None:
+    hub.execute("insert into department (key, name) values ('hub', 'CityHub') on conflict do nothing")
     take(hub, feature("theirs", department="police"))
     sign_in(api, hub, "operator")
     assert api.post("/api/v1/zones", content=collection(feature("a"))).status_code == 403
@@ -473,6 +474,15 @@ def test_engineers_import_and_retire_zones_each_of_the_own_department(
         (1, "theirs", "this key is taken, and not yours"),
     ]
     assert api.delete("/api/v1/zones/theirs").status_code == 404
+    hub.execute("insert into profile (key, body, sha256) values ('lent', '{}', '') on conflict do nothing")
+    hub.execute(
+        """insert into device (key, name, department_id, profile)
+           select key || '-device', 'Lent', id, 'lent' from department where key in ('police', 'hub')"""
+    )
+    for names, status in ((["police-device"], 422), (["hub-device", "not-yet-registered"], 200)):
+        spying = feature("a", department="hub", kind="restricted", expected=names)
+        told = api.post("/api/v1/zones", params={"dry": True}, content=collection(spying))
+        assert told.status_code == status, "its metric `absent` would tell where the police is"
     own = feature("a", department="hub")
     assert api.post("/api/v1/zones", params={"dry": True}, content=collection(own)).json()["new"] == ["a"]
     assert len(table.zones(hub.cursor())) == 1
