@@ -59,10 +59,12 @@ class Following:
         self.identity = Identity(registry, self._tokens.token, to_wgs84)
         self.judge = FixJudge(self._tracks, clocks, self._ask)
 
-    def warm(self) -> None:
+    @staticmethod
+    def warm() -> None:
         """Have the kernels compiled, or loaded, before the first position comes: after an installation that takes ten seconds."""
         begun, few = time.monotonic(), np.zeros(2, FIX)
-        Newest().advance(few["track"].copy(), few["time"])
+        for some in (few, few[:1]):  # to numba the column of one row is another type
+            Newest().advance(some["track"].copy(), some["time"])
         crossings = Crossings([box(0, 0, 1, 1)], Fence())
         crossings.feed(few["track"], few["time"], few["lon"], few["lat"], few["accuracy"])
         log.info("fences are warm", seconds=round(time.monotonic() - begun, 1))
