@@ -20,6 +20,7 @@ RATE_HZ = 10
 CUT_OFF_M = 1.5
 HALF_S = 0.3
 LEAST_FRAMES = 20
+MOMENTS_PER_S, LEAST_MOMENTS = 4, 4  # of the census, for each second that is measured
 # A square of 40 by 25 metres with a fountain, a kiosk and a bay; dense by the stage, where half of them stand.
 GROUND = Polygon(
     [(0, 0), (40, 0), (40, 25), (22, 25), (22, 20), (18, 20), (18, 25), (0, 25)],
@@ -35,7 +36,7 @@ def run(seconds: float, runs: int, say: Callable[[str], None]) -> dict[str, obje
     for each in range(runs):
         say(f"run {each + 1} of {runs}")
         found.append(_run(max(round(seconds * RATE_HZ), LEAST_FRAMES), each))
-        census.append(ticking.run(each))
+        census.append(ticking.run(each, max(round(seconds * MOMENTS_PER_S), LEAST_MOMENTS)))
     return {
         "persons": PERSONS,
         "percent_of_a_core": round(median(one for one, _ in found), 2),

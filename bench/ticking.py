@@ -16,7 +16,6 @@ from cityhub.crowd.tick import Ticking
 from edge.reading import PASS
 
 ZONES, CAMERAS, DOORS = 500, 1_000, 500
-MOMENTS = 40
 EVERY_US = 10_000_000
 SIDE = 1e-3
 """Of a zone, in degrees; each has two cameras that see two thirds of it, and a third of it both."""
@@ -33,8 +32,8 @@ class Cost(NamedTuple):
     kib: float  # of the messages of a moment
 
 
-def run(seed: int) -> Cost:
-    """Measure; raises Mismatch where a zone has another number of people than stand in it."""
+def run(seed: int, moments: int) -> Cost:
+    """Measure so many moments; raises Mismatch where a zone has another number of people than stand in it."""
     zones, views, gates, meters = _city()
     begun = time.process_time()
     ticking = Ticking(Ground(zones, views, gates))
@@ -44,7 +43,7 @@ def run(seed: int) -> Cost:
     spent, size = [], 0
     at_us = 1_782_853_300_000_000
     own: dict[tuple[str, str], int] = {}
-    for moment in range(MOMENTS):
+    for moment in range(moments):
         at_us += EVERY_US
         there = 300 + np.where(np.arange(ZONES) % 2, 10 * moment, 0)
         rows = np.zeros(CAMERAS + 2 * DOORS, COUNT)

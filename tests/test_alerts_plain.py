@@ -21,7 +21,17 @@ def test_the_kernels_pass_their_tests_as_plain_python_too() -> None:
         str(ROOT / "tests" / "test_alerts_anomaly.py") + "::test_any_readings_get_the_references_scores"
     )
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *files],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-x",
+            "-p",
+            "no:cacheprovider",
+            "--hypothesis-profile=plain",
+            *files,
+        ],
         cwd=ROOT,
         env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
         capture_output=True,

@@ -14,13 +14,13 @@ from fix_services import on_both_brokers
 from edge.agent import Agent
 from edge.reading import now_us
 
-MESSAGES, EACH = 150, 40
+MESSAGES, EACH, KILLS = 150, 40, 2
 SLOW_HUB = [sys.executable, "-P", str(Path(__file__).with_name("early_ack_hub.py"))]
 
 
-def stream_through_kills(house: House, *, early: str, kills: int) -> None:
+def stream_through_kills(house: House, *, early: str) -> None:
     """Send every reading once through an agent, kill the hub in between, and wait until it has had its chance."""
-    moments = sorted(random.Random(7).sample(range(20, MESSAGES - 20), kills))
+    moments = sorted(random.Random(7).sample(range(20, MESSAGES - 20), KILLS))
     house.start_hub(SLOW_HUB, EARLY=early)
     agent = Agent(house.home / "edge", house.broker.field_url, "municipal", "gateway-01")
     agent.start()
@@ -50,7 +50,7 @@ def stream_through_kills(house: House, *, early: str, kills: int) -> None:
 @pytest.mark.timeout(240)
 def test_a_hub_killed_in_mid_stream_loses_nothing_and_doubles_nothing(house: House) -> None:
     house.city()
-    stream_through_kills(house, early="no", kills=4)
+    stream_through_kills(house, early="no")
     wanted = MESSAGES * EACH
     rows, different, total = house.ask("select count(*), count(distinct time), sum(value) from reading")[0]
     assert (rows, different) == (wanted, wanted)
@@ -65,7 +65,7 @@ def test_a_hub_killed_in_mid_stream_loses_nothing_and_doubles_nothing(house: Hou
 @pytest.mark.timeout(240)
 def test_control_a_hub_that_acknowledges_before_it_commits_loses_readings(house: House) -> None:
     house.city()
-    stream_through_kills(house, early="yes", kills=4)
+    stream_through_kills(house, early="yes")
     rows = house.ask("select count(*) from reading")[0][0]
     assert rows < MESSAGES * EACH, "the control lost nothing: the kill test proves nothing"
 
