@@ -133,6 +133,7 @@ async def _running(app: FastAPI) -> AsyncIterator[None]:
         tasks = [
             asyncio.create_task(app.state.feed.run(), name="feed"),
             asyncio.create_task(app.state.pulse.run(), name="pulse"),
+            asyncio.create_task(app.state.survey.run(), name="survey"),
         ]
         for task in tasks:
             task.add_done_callback(_ended)

@@ -3,14 +3,14 @@
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 
 from api.access import SignedIn
 from api.database import Pool
 from api.paging import Cursor, Limit, Page, cursor, cut, place
 from api.problems import Problem
-from api.tracks import DAY, LONGEST, NAMED
+from api.tracks import DAY, LONGEST, NAMED, Anonymous, look
 from api.values import INT4, Instant, Key, Moment, Number
 
 router = APIRouter(tags=["tracks"])
@@ -38,9 +38,11 @@ class Crossing(BaseModel):
 
 @router.get("/api/v1/crossings")
 async def crossings(
+    request: Request,
     caller: SignedIn,
     pool: Pool,
     *,
+    anonymous: Anonymous = False,
     zone: Key | None = None,
     track: Annotated[int | None, Query(ge=1, le=INT4)] = None,
     device: Key | None = None,
@@ -50,7 +52,10 @@ async def crossings(
     limit: Limit = 100,
     start: Cursor = None,
 ) -> Page[Crossing]:
-    """List crossings from `from` (a day before `to`) until before `to` (now), newest first."""
+    """List crossings from `from` (a day before `to`) until before `to` (now), newest first.
+
+    Those of people whom cameras see are left out unless asked for (`anonymous`).
+    """
     at, last_track, last_zone, last_kind = place(start, datetime, int, int, str)
     end = to or datetime.now(UTC) + timedelta(minutes=5)
     begin = from_ or end - DAY
@@ -58,6 +63,9 @@ async def crossings(
         raise Problem(422, "`from` lies before `to`.", kind="invalid")
     if end - begin > LONGEST:
         raise Problem(422, f"A span is at most {LONGEST.days} days long.", kind="invalid")
+    if anonymous:
+        asked = {"zone": zone, "track": track, "device": device, "kind": kind, "from": begin, "to": end}
+        await look(request, pool, caller, "crossings", asked)
     async with pool.connection() as connection:
         found = await connection.execute(
             f"""
@@ -69,6 +77,7 @@ async def crossings(
             join device d on d.id = t.device_id
             where c.time >= %(begin)s and c.time < %(end)s
               and (%(reach)s::integer is null or d.department_id = %(reach)s)
+              and (%(anonymous)s or not t.anonymous)
               and (%(zone)s::text is null or z.key = %(zone)s)
               and (%(track)s::integer is null or c.track_id = %(track)s)
               and (%(device)s::text is null or d.key = %(device)s)
@@ -79,8 +88,8 @@ async def crossings(
             order by c.time desc, c.track_id desc, c.zone_id desc, c.kind desc limit %(limit)s
             """,  # noqa: S608 -- our own columns
             {
-                "reach": caller.reach, "zone": zone, "track": track, "device": device, "kind": kind,
-                "begin": begin, "end": end, "limit": limit + 1,
+                "reach": caller.reach, "anonymous": anonymous, "zone": zone, "track": track, "device": device,
+                "kind": kind, "begin": begin, "end": end, "limit": limit + 1,
                 "at": at, "last_track": last_track, "last_zone": last_zone, "last_kind": last_kind,
             },
         )  # fmt: skip

@@ -141,7 +141,14 @@ async def held(survey: Survey, at: datetime | None) -> tuple[Atlas, datetime, li
     """Give the zones of a moment, the moment (now, where none is asked for), and what is to be noted of them."""
     now = datetime.now(UTC)
     if at is None:
-        return await survey.now(), now, []
+        atlas, of = await survey.now()
+        return (
+            atlas,
+            now,
+            []
+            if of is None
+            else [f"The zones are those of {of:%Y-%m-%dT%H:%M:%SZ}: what has changed since is being read."],
+        )
     if at > now:
         raise Problem(422, "`at` lies in the future.", kind="invalid")
     atlas, begins = await survey.on(at)

@@ -1,13 +1,14 @@
 """Tracks: where who is followed is, or was at a moment, and the way of one of them."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 
-from api.access import SignedIn
-from api.database import Pool
+from api.access import Caller, Role, SignedIn, insist
+from api.database import Connections, Pool
 from api.paging import Cursor, Limit, Page, cursor, cut, place
 from api.problems import Problem
 from api.values import INT4, Instant, Key, Moment, Number
@@ -24,6 +25,15 @@ Outcome = Literal["believed", "late", "jump", "vague", "nowhere"]
 NAMED = (
     "case when t.anonymous then null else t.name end as name, case when t.anonymous then t.name end as token"
 )
+
+LOOKERS: tuple[Role, ...] = ("duty-officer", "data-steward", "administrator")
+"""Who may look at single people whom cameras see; the others have groups (/inside, /flows)."""
+Anonymous = Annotated[
+    bool,
+    Query(
+        description=f"Those without a name, too; takes one of the roles {', '.join(LOOKERS)}, and is in the audit."
+    ),
+]
 
 
 class Track(BaseModel):
@@ -54,9 +64,11 @@ class Fix(BaseModel):
 
 @router.get("/api/v1/tracks")
 async def tracks(
+    request: Request,
     caller: SignedIn,
     pool: Pool,
     *,
+    anonymous: Anonymous = False,
     device: Key | None = None,
     zone: Key | None = None,
     bbox: Annotated[
@@ -70,12 +82,16 @@ async def tracks(
 ) -> Page[Track]:
     """List tracks by their newest place at a moment (now), of those that were heard `within` so long before it.
 
+    Whom cameras see is left out unless asked for (`anonymous`).
     `device` finds what one device tells or sees, `zone` who is inside by the fences, `bbox` who lies in a box.
     """
     (after,) = place(start, int)
     west, south, east, north = _box(bbox)
     moment = at or datetime.now(UTC) + timedelta(minutes=5)  # a clock that is ahead is let in by so much
     begin = (at or datetime.now(UTC)) - timedelta(seconds=within)
+    if anonymous:
+        asked = {"device": device, "zone": zone, "bbox": bbox, "at": at, "within": within}
+        await look(request, pool, caller, "tracks", asked)
     async with pool.connection() as connection:
         found = await connection.execute(
             f"""
@@ -88,6 +104,7 @@ async def tracks(
                      where track_id = t.id and fix.time <= %(moment)s and fix.time > %(begin)s and outcome = 0
                      order by fix.time desc limit 1) as f
             where (%(reach)s::integer is null or d.department_id = %(reach)s)
+              and (%(anonymous)s or not t.anonymous)
               and (%(device)s::text is null or d.key = %(device)s)
               and t.last_at > %(begin)s - interval '1 minute' and t.first_at <= %(moment)s
               and (%(after)s::bigint is null or t.id > %(after)s)
@@ -102,7 +119,7 @@ async def tracks(
             order by t.id limit %(limit)s
             """,  # noqa: S608 -- our own columns
             {
-                "reach": caller.reach, "device": device, "zone": zone, "after": after, "limit": limit + 1,
+                "reach": caller.reach, "anonymous": anonymous, "device": device, "zone": zone, "after": after, "limit": limit + 1,
                 "moment": moment, "begin": begin, "west": west, "south": south, "east": east, "north": north,
             },
         )  # fmt: skip
@@ -112,6 +129,7 @@ async def tracks(
 
 @router.get("/api/v1/tracks/{track}")
 async def way(
+    request: Request,
     caller: SignedIn,
     pool: Pool,
     track: int,
@@ -120,29 +138,33 @@ async def way(
     limit: Annotated[int, Query(ge=1, le=10_000, description="Items on one page.")] = 1000,
     start: Cursor = None,
 ) -> Page[Fix]:
-    """List the fixes of a track from `from` (a day before `to`) until before `to` (its newest), oldest first."""
+    """List the fixes of a track from `from` (a day before `to`) until before `to` (its newest), oldest first.
+
+    That of somebody without a name takes one of the roles duty-officer, data-steward, administrator.
+    """
     (after,) = place(start, datetime)
-    async with pool.connection() as connection, connection.transaction(), connection.cursor() as rows_of:
-        await rows_of.execute(
-            """select t.name, d.key as device, t.last_at from track t join device d on d.id = t.device_id
+    async with pool.connection() as connection:
+        found = await connection.execute(
+            """select t.name, t.anonymous, d.key as device, t.last_at from track t join device d on d.id = t.device_id
                where t.id = %(track)s and (%(reach)s::integer is null or d.department_id = %(reach)s)""",
             {"track": track if 0 < track <= INT4 else 0, "reach": caller.reach},
         )
-        owner = await rows_of.fetchone()
-        if owner is None:
-            raise Problem(404, "There is no such track.")
-        # What was written last may lie some seconds behind.
-        end = to or owner["last_at"] + timedelta(minutes=1)
-        begin = from_ or end - DAY
-        if begin >= end:
-            raise Problem(422, "`from` lies before `to`.", kind="invalid")
-        if end - begin > LONGEST:
-            raise Problem(422, f"A span is at most {LONGEST.days} days long.", kind="invalid")
-        if after is None:  # whose way somebody has looked at is in the audit, once for all its pages
-            detail = {"from": begin.isoformat(), "to": end.isoformat()}
-            await audit.record(
-                rows_of, caller.name, "track.read", f"{owner['device']}/{owner['name']}", "done", detail
-            )
+        owner = await found.fetchone()
+    if owner is None:
+        raise Problem(404, "There is no such track.")
+    # What was written last may lie some seconds behind.
+    end = to or owner["last_at"] + timedelta(minutes=1)
+    begin = from_ or end - DAY
+    if begin >= end:
+        raise Problem(422, "`from` lies before `to`.", kind="invalid")
+    if end - begin > LONGEST:
+        raise Problem(422, f"A span is at most {LONGEST.days} days long.", kind="invalid")
+    whose, span = f"{owner['device']}/{owner['name']}", {"from": begin.isoformat(), "to": end.isoformat()}
+    if owner["anonymous"]:
+        await look(request, pool, caller, whose, span)
+    async with pool.connection() as connection, connection.transaction(), connection.cursor() as rows_of:
+        if after is None and not owner["anonymous"]:  # once for all its pages
+            await audit.record(rows_of, caller.name, "track.read", whose, "done", span)
         await rows_of.execute(
             """select time, lon, lat, accuracy, outcome from fix
                where track_id = %(track)s and fix.time >= %(begin)s and fix.time < %(end)s
@@ -153,6 +175,16 @@ async def way(
         rows, last = cut(await rows_of.fetchall(), limit)
     items = [Fix(**{**row, "outcome": OUTCOMES[row["outcome"]]}) for row in rows]
     return Page[Fix](items=items, next=cursor(last["time"]) if last else None)
+
+
+async def look(
+    request: Request, pool: Connections, caller: Caller, what: str, asked: Mapping[str, object]
+) -> None:
+    """Let a caller look at single people without names, and put into the audit what was asked; each page of it."""
+    await insist(request, pool, caller, *LOOKERS)
+    detail = {name: str(value) for name, value in asked.items() if value is not None}
+    async with pool.connection() as connection, connection.cursor() as cursor:
+        await audit.record(cursor, caller.name, "track.look", what, "done", detail)
 
 
 def _box(text: str | None) -> tuple[float, float, float, float]:

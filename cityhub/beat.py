@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from uuid import UUID
 
 import psycopg
@@ -22,10 +23,20 @@ COLUMNS = ("messages", "received", "stored", "flagged", "late", "duplicate", "qu
 class Beat:
     """Counts of this run; `count` is called in the writer's thread, `say` in the main one."""
 
-    def __init__(self, run: UUID, inbox: Inbox, quotas: Quotas, registry: Registry, writer: Writer) -> None:
+    def __init__(
+        self,
+        run: UUID,
+        inbox: Inbox,
+        quotas: Quotas,
+        registry: Registry,
+        writer: Writer,
+        unread: Callable[[], int],
+    ) -> None:
+        """`unread` counts the reads of zones that failed."""
         self._run, self._inbox, self._quotas, self._registry, self._writer = (
             run, inbox, quotas, registry, writer,
         )  # fmt: skip
+        self._unread = unread
         self._counts: Counter[str] = Counter()
         self._before: tuple[float, int] = (time.monotonic(), 0)
         self._newest_us = 0
@@ -54,6 +65,7 @@ class Beat:
             "connected": self._inbox.connected,
             "series": len(self._registry.series),
             "waits": self._writer.waits,
+            "zone_reads_failed": self._unread(),
         }
         connection.execute(
             "update hub_run set beat_at = now(), status = %s where id = %s", (Jsonb(status), self._run)

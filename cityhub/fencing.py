@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import numpy as np
 import psycopg
-import structlog
 from numpy.typing import NDArray
 
+from cityhub.redrawing import Drawn, read
 from edge.reading import now_us
 from geo import record
-from geo.crossing import Crossings, Told
-from geo.fence import Fence
+from geo.crossing import Told
 from geo.record import CROSSING
 from geo.standing import SAVED, Standing
-from geo.table import fences, next_turn
-from geo.zones import VIEW, Zone
 from ingest.batch import Batch
 from ingest.fixes import Fixes
-
-log = structlog.get_logger("cityhub.fencing")
 
 PREFIX = "standing-"
 """Before the names of what is remembered, in a checkpoint."""
@@ -54,11 +48,7 @@ class Fencing:
     """Tracks by their ids in slots of our own, which are given anew when a track is forgotten."""
 
     def __init__(self) -> None:
-        self._crossings = Crossings([], [])
-        self._mark: tuple[Any, ...] | None = None  # of the zones that were read, and of which version
-        self._version = np.zeros(0, np.int32)  # by place
-        self._turn: datetime | None = None  # when the next zone begins or ceases to hold
-        self._wanted: dict[int, list[int]] = {}  # the zones in which a device ought to be, by its id
+        self.drawn = Drawn()
         self._slots: dict[int, int] = {}  # by track
         self._free: list[int] = []
         # By slot: the track (NOBODY: free), the device that tells its own place (0: none), when we heard of it last.
@@ -67,45 +57,19 @@ class Fencing:
         self._heard = np.zeros(0, np.int64)
 
     @property
-    def due(self) -> bool:
-        """Whether a zone has begun or ceased to hold since they were read."""
-        return self._turn is not None and datetime.now(UTC) >= self._turn
-
-    @property
     def followed(self) -> bool:
         """Whether any track is known: where nobody tells a place, that nobody is inside says nothing."""
         return bool((self._track != NOBODY).any())
 
     def refresh(self, connection: psycopg.Connection) -> None:
-        """Read the zones again where any has changed; who was inside stays inside, and is told nothing."""
-        with connection.transaction(), connection.cursor() as cursor:
-            self._turn = next_turn(cursor)
-            # Asked at every change of the registry: fifty thousand rows would be too many.
-            mark = cursor.execute(
-                """select count(*), sum(hashtextextended(id || ' ' || version, 0)) from zone_in_force
-                   where kind <> %s""",
-                (VIEW,),
-            ).fetchone()
-            read = [] if mark == self._mark else [zone for zone in fences(cursor) if zone.kind != VIEW]
-            cursor.execute(
-                """select device.id, zone.id from zone_in_force zone, unnest(expected) as key
-                          join device using (key) where device.retired_at is null order by 1, 2"""
-            )
-            self._wanted = {}
-            for device, zone in cursor:
-                self._wanted.setdefault(device, []).append(zone)
-        if mark != self._mark:
-            before = self._standing.state()
-            self._crossings = Crossings(
-                [zone.geometry for zone in read],
-                [_fence(zone) for zone in read],
-                keys=np.array([zone.id for zone in read], np.int64),
-                areas=[zone.area_m2 for zone in read],
-            )
-            self._restore(before)
-            self._version = np.array([zone.version for zone in read], np.int32)
-            self._mark = mark
-            log.info("zones read", zones=len(read))
+        """Read the zones at once, where any has changed; before messages are taken."""
+        self.take(read(connection, self.drawn))
+
+    def take(self, drawn: Drawn) -> None:
+        """Judge by these fences from now on; who was inside stays inside, and is told nothing."""
+        before, self.drawn = self.drawn, drawn
+        if drawn.crossings is not before.crossings:
+            self._restore(before.crossings.standing.state())
         self._expect()
 
     def follow(self, batch: Batch) -> None:
@@ -121,7 +85,7 @@ class Fencing:
         )  # fmt: skip
         crossings["track"] = batch.fixes["track"][events["row"]]
         crossings["zone"] = self._standing.keys[events["zone"]]
-        crossings["version"] = self._version[events["zone"]]
+        crossings["version"] = self.drawn.version[events["zone"]]
         batch.crossings = crossings
 
     def replay(self, fixes: Fixes, device: NDArray[np.int32]) -> None:
@@ -150,7 +114,7 @@ class Fencing:
         there = set(zip(devices.tolist(), zones.tolist(), strict=True))
         gone = [
             (zone, device)
-            for device, wanted in self._wanted.items()
+            for device, wanted in self.drawn.wanted.items()
             for zone in wanted
             if (device, zone) not in there
         ]
@@ -202,7 +166,7 @@ class Fencing:
 
     @property
     def _standing(self) -> Standing:
-        return self._crossings.standing
+        return self.drawn.crossings.standing
 
     def _restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         self._standing.restore(state)
@@ -213,17 +177,18 @@ class Fencing:
         own = np.where(fixes["named"], device, 0)
         fresh = own[self._device[slots] != own]
         self._device[slots] = own
-        if not self._wanted.keys().isdisjoint(fresh.tolist()):
+        if not self.drawn.wanted.keys().isdisjoint(fresh.tolist()):
             self._expect()
-        return self._crossings.feed(slots, fixes["time"], fixes["lon"], fixes["lat"], fixes["accuracy"])
+        return self.drawn.crossings.feed(slots, fixes["time"], fixes["lon"], fixes["lat"], fixes["accuracy"])
 
     def _expect(self) -> None:
         """Tell the fences who ought to be inside; who was told to be absent is not told again."""
-        place = {key: number for number, key in enumerate(self._standing.keys.tolist())}
+        asks = self.drawn.wanted
+        place = {key: number for number, key in enumerate(self._standing.keys.tolist())} if asks else {}
         slots = {int(self._device[slot]): int(slot) for slot in np.flatnonzero(self._device).tolist()}
         wanted = {
             (slots[device], place[zone])
-            for device, zones in self._wanted.items()
+            for device, zones in asks.items()
             for zone in zones
             if device in slots and zone in place
         }
@@ -256,14 +221,3 @@ class Fencing:
         slot = self._free.pop()
         self._track[slot], self._slots[track] = track, slot
         return slot
-
-
-def _fence(zone: Zone) -> Fence:
-    """What is asked at the border of a zone: what it says, else as of every fence."""
-    usual = Fence()
-    return Fence(
-        usual.exit_m if zone.exit_m is None else zone.exit_m,
-        usual.enter_s if zone.enter_s is None else zone.enter_s,
-        usual.exit_s if zone.exit_s is None else zone.exit_s,
-        zone.dwell_s,
-    )

@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
 import psycopg
+import structlog
 from numpy.typing import NDArray
+from shapely import box
 
 from alerts.days import Days
 from cityhub.fencing import PREFIX, Fencing
+from cityhub.redrawing import Redrawing
 from edge.reading import now_us
+from geo.crossing import Crossings
 from geo.datum import to_wgs84
+from geo.fence import Fence
 from geo.tokens import Tokens, fresh_salt
 from ingest import fix_rows, salt, tracks
 from ingest.batch import Batch
 from ingest.clock import Clocks
 from ingest.fix_judge import FixJudge
-from ingest.fixes import Fixes, Places
+from ingest.fixes import FIX, Fixes, Places
 from ingest.identity import Identity
+from ingest.order import Newest
 from ingest.registry import Registry
 from ingest.session import Session
 from ingest.tracks import Spans, Tracks
+
+log = structlog.get_logger("cityhub.following")
 
 
 class Following:
@@ -30,6 +40,7 @@ class Following:
 
     def __init__(
         self,
+        database_url: str,
         registry: Registry,
         clocks: Clocks,
         session: Session,
@@ -37,14 +48,55 @@ class Following:
         drain: Callable[[], object],
     ) -> None:
         """`drain` waits until what was handed to the writer is committed."""
+        self._url = database_url
         self._session, self._drain = session, drain
         offset = datetime.now(days.zone).utcoffset() or timedelta()
         self._tokens = Tokens(round(offset.total_seconds()), self._salt_of)
         self._tracks = Tracks(lambda wanted: session.run(lambda connection: tracks.meet(connection, wanted)))
         self._spans = Spans()
         self.fencing = Fencing()
+        self._redrawing: Redrawing | None = None
         self.identity = Identity(registry, self._tokens.token, to_wgs84)
         self.judge = FixJudge(self._tracks, clocks, self._ask)
+
+    @staticmethod
+    def warm() -> None:
+        """Have the kernels compiled, or loaded, before the first position comes: after an installation that takes ten seconds."""
+        begun, few = time.monotonic(), np.zeros(2, FIX)
+        for some in (few, few[:1]):  # to numba the column of one row is another type
+            Newest().advance(some["track"].copy(), some["time"])
+        crossings = Crossings([box(0, 0, 1, 1)], Fence())
+        crossings.feed(few["track"], few["time"], few["lon"], few["lat"], few["accuracy"])
+        log.info("fences are warm", seconds=round(time.monotonic() - begun, 1))
+
+    def read(self) -> None:
+        """Read the zones; at a start, before anything is followed."""
+        self._session.run(self.fencing.refresh)
+
+    def start(self) -> None:
+        """Read them from now on beside the main thread."""
+        self._redrawing = Redrawing(self._url, self.fencing.drawn)
+        self._redrawing.start()
+
+    def close(self) -> None:
+        """End the reading."""
+        if self._redrawing is not None:
+            self._redrawing.close()
+
+    def look_again(self) -> None:
+        """The registry or the zones have changed."""
+        if self._redrawing is not None:
+            self._redrawing.look_again()
+
+    def redraw(self) -> None:
+        """Take the zones that have been read meanwhile; between two batches."""
+        if self._redrawing is not None and (drawn := self._redrawing.fresh()) is not None:
+            self.fencing.take(drawn)
+
+    @property
+    def unread(self) -> int:
+        """How often zones could not be read, and were tried again."""
+        return self._redrawing.failed if self._redrawing else 0
 
     @property
     def behind(self) -> bool:
@@ -65,8 +117,6 @@ class Following:
         now = now_us()
         self._tracks.tidy(now)
         self.fencing.tidy(now)
-        if self.fencing.due:
-            self._session.run(self.fencing.refresh)
         self._session.run(lambda connection: salt.forget(connection, self._tokens.oldest(now)))
         return self.fencing.saved()
 

@@ -91,7 +91,9 @@ class Hub:
         self._alarms = Alarms(["log", "topic", *(["webhook"] if plan.webhook_url else [])])
         self._slots = Slots(self._registry, self._create)
         self._clocks, self._quotas = Clocks(), Quotas(plan.device_quota, plan.department_quota)
-        self._following = Following(self._registry, self._clocks, self._session, plan.days, self._drain)
+        self._following = Following(
+            plan.database_url, self._registry, self._clocks, self._session, plan.days, self._drain
+        )
         self._fencing = self._following.fencing
         self._assembler = Assembler(
             self._registry,
@@ -126,7 +128,14 @@ class Hub:
             ],
         )
         self._writer = Writer(self._store, self._inbox, self._committed)
-        self._beat = Beat(self._run_id, self._inbox, self._quotas, self._registry, self._writer)
+        self._beat = Beat(
+            self._run_id,
+            self._inbox,
+            self._quotas,
+            self._registry,
+            self._writer,
+            lambda: self._following.unread,
+        )
         self._notifiers: list[Notifier] = []
         self._turns = Turns()
 
@@ -135,6 +144,8 @@ class Hub:
         with ExitStack() as stack:
             stack.callback(self._session.close)
             self._session.run(lambda connection: self._alarms.register(connection, self._kernels.versions))
+            self._following.warm()
+            self._following.read()
             self._refresh()
             self._session.run(self._alarms.excuse)
             self._resume()
@@ -152,6 +163,8 @@ class Hub:
             )
             keeper.start()
             stack.callback(keeper.close)
+            self._following.start()
+            stack.callback(self._following.close)
             self._census.start()
             stack.callback(self._census.close)
             self._writer.start()
@@ -177,6 +190,7 @@ class Hub:
             if self._writer.fault is not None:
                 raise self._writer.fault
             messages = self._inbox.take(timeout_s=0.2)
+            self._following.redraw()
             self._allow_for_absence()
             if messages:
                 self._pass(self._assembler.assemble(messages))
@@ -281,7 +295,7 @@ class Hub:
         self._slots.forget()
 
     def _refresh(self) -> None:
-        self._session.run(self._fencing.refresh)
+        self._following.look_again()
         self._census.look_again()
         first, before = not self._registry.devices, self._registry.unwatched
         self._meet(self._session.run(self._registry.refresh))

@@ -132,7 +132,10 @@ def _table(
     table["enter_us"] = [round(fence.enter_s * 1e6) for fence in fences]
     table["exit_us"] = [round(fence.exit_s * 1e6) for fence in fences]
     table["dwell_us"] = [round((fence.dwell_s or 0) * 1e6) for fence in fences]
-    table["tells"] = [sum(1 << KINDS.index(kind) for kind in fence.tells) for fence in fences]
+    bits = {
+        tells: sum(1 << KINDS.index(kind) for kind in tells) for tells in {fence.tells for fence in fences}
+    }
+    table["tells"] = [bits[fence.tells] for fence in fences]
     # Somewhere every area is as deep as its size by the length of its border, or deeper.
     table["room_m"] = areas / np.maximum(_borders_m(polygons), 1e-9)
     return table
@@ -145,9 +148,7 @@ def _borders_m(polygons: Sequence[Polygon | MultiPolygon]) -> NDArray[np.float64
     east, north = metres_per_degree((position[1:, 1] + position[:-1, 1]) / 2)
     step = np.diff(position, axis=0)
     length = np.where(ring[1:] == ring[:-1], np.hypot(step[:, 0] * east, step[:, 1] * north), 0)
-    borders = np.zeros(len(polygons))
-    np.add.at(borders, owner[part][ring[1:]], length)
-    return borders
+    return np.bincount(owner[part][ring[1:]], length, len(polygons)).astype(np.float64)
 
 
 @njit(cache=True, nogil=True)

@@ -41,6 +41,7 @@ class Reach:
         aside, above = around(west, poleward, grown)
         self._widest = float(aside.max(initial=0.0))
         self._tree = shapely.STRtree(shapely.box(west - aside, south - above, east + aside, north + above))
+        self._tree.query(shapely.Point())  # it is built at its first question, and that may be a hurried one
 
     def some(self, lon: Column, lat: Column) -> Near:
         """One polygon that is likely to be near each of m finite points: the one whose box is, in degrees."""

@@ -88,7 +88,8 @@ class Standing:
         if len(self.tracks):
             raise ValueError("there are tracks already")
         known = np.isin(saved["pairs"]["key"], self.keys)
-        tracks, pairs = saved["tracks"], np.sort(saved["pairs"][known], order=("track", "key"))
+        tracks, pairs = saved["tracks"], saved["pairs"][known]
+        pairs = pairs[np.lexsort((pairs["key"], pairs["track"]))]
         self.hold(1 + int(max(tracks["track"].max(initial=-1), pairs["track"].max(initial=-1))))
         self.tracks[tracks["track"]] = tracks["kept"]
         self.tracks["pair"] = -1

@@ -18,6 +18,8 @@ from geo.zones import Zone
 
 _ZONE = tuple(field.name for field in fields(Zone) if field.name not in ("id", "version", "geometry"))
 _LINE = tuple(field.name for field in fields(Line) if field.name not in ("id", "version", "geometry"))
+PORTION = 200
+"""So many rows are made zones at one go: other threads of a process that reads fifty thousand have their turn between."""
 
 
 class Kept(NamedTuple):
@@ -26,6 +28,19 @@ class Kept(NamedTuple):
     new: list[str]
     changed: list[str]
     same: int
+
+
+class Fenced(NamedTuple):
+    """What a fence needs of its zone."""
+
+    id: int
+    version: int
+    geometry: Polygon | MultiPolygon
+    area_m2: float
+    exit_m: float | None
+    enter_s: float | None
+    exit_s: float | None
+    dwell_s: float | None
 
 
 class Span(NamedTuple):
@@ -80,6 +95,21 @@ def _retire(cursor: psycopg.Cursor[Any], which: str, values: dict[str, Any]) -> 
 def fences(cursor: psycopg.Cursor[Any]) -> list[Zone]:
     """Every zone that holds now, by id."""
     return _zones(cursor, "zone_in_force")
+
+
+def fenced(cursor: psycopg.Cursor[Any]) -> list[Fenced]:
+    """The same but for the views of cameras, in which nothing stands; no more of each than its fence needs."""
+    cursor.execute(
+        """select id, version, geometry::text, area_m2, exit_m, enter_s, exit_s, dwell_s from zone_in_force
+           where kind <> 'camera-view' order by id"""
+    )
+    found: list[Fenced] = []
+    while rows := cursor.fetchmany(PORTION):
+        found += [
+            Fenced(row[0], row[1], cast("Polygon | MultiPolygon", drawn), *row[3:])
+            for row, drawn in zip(rows, _drawn([row[2] for row in rows]), strict=True)
+        ]
+    return found
 
 
 def zones(cursor: psycopg.Cursor[Any], keys: Sequence[str] | None = None) -> list[Zone]:
@@ -193,14 +223,17 @@ def _keep(
 
 
 def _zones(cursor: psycopg.Cursor[Any], table: str, where: str = "true", *values: object) -> list[Zone]:
-    rows = cursor.execute(
+    cursor.execute(
         f"select id, version, geometry::text, {', '.join(_ZONE)} from {table} where {where} order by id",  # noqa: S608 -- our own names
         values or None,
-    ).fetchall()
-    return [
-        _zone(row[0], row[1], dict(zip(_ZONE, row[3:], strict=True)), drawn)
-        for row, drawn in zip(rows, _drawn([row[2] for row in rows]), strict=True)
-    ]
+    )
+    found: list[Zone] = []
+    while rows := cursor.fetchmany(PORTION):
+        found += [
+            _zone(row[0], row[1], dict(zip(_ZONE, row[3:], strict=True)), drawn)
+            for row, drawn in zip(rows, _drawn([row[2] for row in rows]), strict=True)
+        ]
+    return found
 
 
 def _zone(number: int, version: int, values: dict[str, Any], drawn: BaseGeometry) -> Zone:

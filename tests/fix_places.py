@@ -142,7 +142,11 @@ def places(cluster: Cluster) -> Iterator[Places]:
     thread.start()
     assert ready.wait(20)
     made = Places(f"http://127.0.0.1:{listener.getsockname()[1]}", private.url, passwords, zones)
-    yield made
+    with pytest.MonkeyPatch.context() as patient:
+        patient.setattr(
+            "api.survey.PATIENCE_S", 60.0
+        )  # what is asked is the newest, however slow the machine
+        yield made
     for client in made.clients.values():
         client.close()
     server.should_exit = True

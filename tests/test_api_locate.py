@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -14,10 +15,13 @@ import shapely
 from fix_places import SIDE, SOUTH, WEST, Places
 from typer.testing import CliRunner
 
+from api.database import pool_of
 from api.placing import place_devices
+from api.survey import Survey
 from cityhub.commands.zone import app
 from geo.datum import from_wgs84
 from geo.jurisdiction import CHAIN
+from geo.table import keep
 from geo.zones import VIEW, Zone
 
 
@@ -91,6 +95,42 @@ def test_a_zone_is_found_as_soon_as_its_import_is_committed_and_not_a_moment_lon
         assert [each.result() for each in [many.submit(there) for _ in range(8)]] == [["pond"]] * 8
     places.ask("update zone set retired_at = now() where key = 'pond'")
     assert there() == []
+
+
+def test_who_asks_while_changed_zones_are_read_is_answered_by_those_before_and_told_so(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    olga = places.signed_in()
+
+    def there() -> tuple[list[str], int]:
+        found = olga.get("/api/v1/locate", params={"lon": 124.0005, "lat": 31.0005}).json()
+        [keys] = found["zones"]
+        return keys, len(found["notes"])
+
+    assert there() == ([], 0)
+    with monkeypatch.context() as hasty, psycopg.connect(places.database) as other:
+        hasty.setattr("api.survey.PATIENCE_S", 0.3)
+        with other.cursor() as cursor:
+            keep(cursor, [Zone("mere", "Mere", "flood", shapely.box(124, 31, 124.001, 31.001), area_m2=1e4)])
+            # Whoever reads the zones waits for us; that they have changed is known to all.
+            cursor.execute("lock table zone in access exclusive mode")
+            places.ask("insert into zone_change default values")
+            assert there() == ([], 1)
+            assert there() == ([], 1)
+    assert there() == (["mere"], 0)
+
+
+def test_the_zones_are_read_before_anybody_asks(places: Places) -> None:
+    async def unasked() -> int:
+        async with pool_of(places.database) as pool:
+            survey = Survey(pool)
+            running = asyncio.create_task(survey.run())
+            while survey._newest is None:  # noqa: ASYNC110 -- nobody is told
+                await asyncio.sleep(0.02)
+            running.cancel()
+            return len(survey._newest.atlas.zones)
+
+    assert asyncio.run(unasked()) >= len(places.zones)
 
 
 def test_the_zones_of_a_past_day_are_those_that_held_then(places: Places) -> None:

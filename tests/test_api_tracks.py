@@ -57,12 +57,19 @@ def ids(answer: httpx.Response) -> list[int]:
     return [each["id"] for each in items(answer)]
 
 
+def looking(city: City, name: str) -> httpx.Client:  # noqa: F811
+    """Somebody who asks for those without names, too."""
+    client = city.signed_in(name)
+    client.params = httpx.QueryParams(anonymous=True)
+    return client
+
+
 def stamp(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def test_the_newest_place_that_was_believed_by_box_zone_and_moment(followed: City) -> None:
-    olga = followed.signed_in("olga")
+    olga = looking(followed, "admin")
     first, second, third = items(olga.get("/api/v1/tracks"))
     assert (first["device"], first["name"], first["token"]) == ("gauge-1", "gauge-1", None)
     assert (first["time"], first["lon"], first["accuracy"]) == (
@@ -105,7 +112,7 @@ def test_the_way_of_a_track_in_pages_and_whoever_looks_at_it_is_in_the_audit(fol
 
 
 def test_crossings_newest_first_by_zone_track_kind_and_span(followed: City) -> None:
-    olga = followed.signed_in("olga")
+    olga = looking(followed, "admin")
     found = items(olga.get("/api/v1/crossings"))
     assert [each["kind"] for each in found] == ["enter", "exit", "dwell", "enter"]
     assert found[1] | {"told_at": ""} == {
@@ -128,7 +135,7 @@ def test_crossings_newest_first_by_zone_track_kind_and_span(followed: City) -> N
 
 
 def test_each_department_sees_its_own(followed: City) -> None:
-    wang, tara = followed.signed_in("wang"), followed.signed_in("tara")  # of water; of traffic
+    wang, tara = followed.signed_in("wang"), looking(followed, "tara")  # of water; of traffic
     assert ids(wang.get("/api/v1/tracks")) == [1]
     assert ids(tara.get("/api/v1/tracks")) == [2, 3]
     assert wang.get("/api/v1/tracks/2").status_code == 404
@@ -136,3 +143,30 @@ def test_each_department_sees_its_own(followed: City) -> None:
     assert {each["track"] for each in items(wang.get("/api/v1/crossings"))} == {1}
     assert {each["track"] for each in items(tara.get("/api/v1/crossings"))} == {2}
     assert items(tara.get("/api/v1/crossings", params={"track": 1})) == []
+
+
+def test_single_people_without_names_are_shown_to_few_who_ask_and_are_in_the_audit(followed: City) -> None:
+    admin, olga, eng = (followed.signed_in(name) for name in ("admin", "olga", "eng"))
+    before = len(followed.execute("select id from audit_entry where action = 'track.look'"))
+    for anybody in (admin, olga, eng):
+        assert ids(anybody.get("/api/v1/tracks")) == [1]
+        assert ids(anybody.get("/api/v1/tracks", params={"zone": "plaza"})) == []
+        assert items(anybody.get("/api/v1/crossings", params={"track": 2})) == []
+        assert "~" not in anybody.get("/api/v1/crossings").text
+    paths = ("/api/v1/tracks?anonymous=true", "/api/v1/crossings?anonymous=true", "/api/v1/tracks/2")
+    for number, path in enumerate(paths, 1):
+        for refused in (olga, eng):
+            assert (refused.get(path).status_code, refused.get(path).json()["type"][-4:]) == (403, "role")
+        for page in (1, 2):
+            assert len(items(admin.get(path))) >= 1
+            entries = followed.execute(
+                "select actor, outcome, object from audit_entry where action = 'track.look' order by id desc limit 1"
+            )
+            assert entries[0][:2] == ("admin", "done")
+            count = len(followed.execute("select id from audit_entry where action = 'track.look'"))
+            assert count == before + 2 * (number - 1) + page
+    assert entries[0][2] == "camera-1/~0000000000000001"
+    denied = followed.execute(
+        "select count(*) from audit_entry where outcome = 'denied' and object like '/api/v1/tracks%' and actor = 'eng'"
+    )
+    assert denied[0][0] == 4

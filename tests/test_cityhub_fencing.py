@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import time
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -11,11 +14,14 @@ from uuid import uuid4
 import numpy as np
 import psycopg
 import pytest
+from fix_hub import wait_for
 from fix_services import Private
 from shapely import box
 
 from cityhub.fencing import PREFIX, Fencing
+from cityhub.redrawing import Drawn, Redrawing
 from edge.reading import now_us
+from geo.fence import KINDS
 from geo.plane import metres_per_degree
 from geo.table import keep, retire
 from geo.track import BELIEVED, NEVER, VAGUE
@@ -37,7 +43,7 @@ MEDIC, PUMP, CAMERA = 101, 102, 103
 def square(key: str, east_m: float = 0.0, side_m: float = 200.0, **more: Any) -> Zone:
     west = LON + east_m / EAST
     ground = box(west, LAT, west + side_m / EAST, LAT + side_m / NORTH)
-    return Zone(key, key, "restricted", ground, area_m2=side_m**2, **more)
+    return Zone(key, more.pop("name", key), "restricted", ground, area_m2=side_m**2, **more)
 
 
 @pytest.fixture
@@ -126,23 +132,122 @@ def test_zones_change_while_people_are_inside(connection: psycopg.Connection) ->
     fencing.follow(versions)
     assert versions.crossings["version"].tolist() == [1]
     # What has not changed is not read again.
-    crossings = fencing._crossings
+    crossings = fencing.drawn.crossings
     fencing.refresh(connection)
-    assert fencing._crossings is crossings
+    assert fencing.drawn.crossings is crossings
 
 
-def test_a_zone_holds_from_its_first_to_its_last_moment(connection: psycopg.Connection) -> None:
+def test_a_zone_holds_from_its_first_to_its_last_moment(
+    connection: psycopg.Connection, database: Private
+) -> None:
     moment = datetime.now(UTC)
-    draw(connection, square("tomorrow", valid_from=moment + timedelta(days=1)), square("soon", valid_from=moment + timedelta(seconds=1)),
+    draw(connection, square("tomorrow", valid_from=moment + timedelta(days=1)), square("soon", valid_from=moment + timedelta(seconds=2)),
          square("over", valid_to=moment))  # fmt: skip
     fencing = Fencing()
     fencing.refresh(connection)
     assert follow(fencing, MEDIC, fixes(7, range(10))) == []
-    while not fencing.due:
-        time.sleep(0.05)
-    fencing.refresh(connection)
+    with redrawing(database, fencing) as drawing:
+        wait_for(lambda: taken(drawing, fencing) and len(fencing.drawn.version), "the zone to begin")
     assert [kind for _, _, kind in follow(fencing, MEDIC, fixes(7, range(10, 20)))] == ["enter"]
-    assert not fencing.due, "the next turn is tomorrow's"
+    assert fencing.drawn.turn == moment + timedelta(days=1), "the next turn is tomorrow's"
+
+
+@contextmanager
+def redrawing(database: Private, fencing: Fencing) -> Iterator[Redrawing]:
+    drawing = Redrawing(database.url, fencing.drawn)
+    drawing.start()
+    try:
+        yield drawing
+    finally:
+        drawing.close()
+
+
+def taken(drawing: Redrawing, fencing: Fencing) -> bool:
+    """Take what has been read, as the hub does between two batches."""
+    drawn = drawing.fresh()
+    if drawn is not None:
+        fencing.take(drawn)
+    return drawn is not None
+
+
+def stand(connection: psycopg.Connection, database: Private, fencing: Fencing) -> list[tuple[str, int]]:
+    """What is told, with the version, of somebody who stands in a zone while it is drawn anew and another is drawn, and leaves."""
+    here = draw(connection, square("a", name="first"))
+    fencing.refresh(connection)
+    keys, second = {here["a"]: "a"}, 0
+    told: list[tuple[str, int]] = []
+
+    def go_on(seconds: int, east_m: float = 100.0) -> None:
+        nonlocal second
+        for _ in range(seconds):
+            batch = batch_of(MEDIC, fixes(7, range(second, second + 1), east_m))
+            fencing.follow(batch)
+            told.extend(
+                (f"{KINDS[one['kind']]} {keys[one['zone']]}", int(one["version"])) for one in batch.crossings
+            )
+            second += 1
+
+    with redrawing(database, fencing) as drawing:
+        wait_for(lambda: taken(drawing, fencing), "the first look")
+        go_on(10)
+        for change, version in ((square("b", 50), 1), (square("a", side_m=150), 2)):
+            keys |= {number: key for key, number in draw(connection, change).items()}
+            go_on(3)  # by the zones before
+            before = fencing.drawn.crossings
+            drawing.look_again()
+
+            def passing(version: int = version, before: Any = before) -> bool:
+                go_on(1)
+                taken(drawing, fencing)
+                return fencing.drawn.crossings is not before and version in fencing.drawn.version
+
+            wait_for(passing, "the zones to be read")
+            go_on(10)
+        go_on(20, 180)
+        assert drawing.failed == 0
+    return told
+
+
+def test_zones_are_read_beside_the_fixes_and_each_thing_is_told_once_by_the_zones_that_hold(
+    connection: psycopg.Connection, database: Private
+) -> None:
+    told = stand(connection, database, Fencing())
+    assert told == [("enter a", 1), ("enter b", 1), ("exit a", 2)]
+
+
+def test_control_zones_that_are_taken_without_who_stands_in_them_tell_it_twice(
+    connection: psycopg.Connection, database: Private
+) -> None:
+    class Forgetful(Fencing):
+        def take(self, drawn: Drawn) -> None:
+            self.drawn = drawn
+            self.drawn.crossings.standing.hold(len(self._track))
+
+    told = stand(connection, database, Forgetful())
+    assert [what for what, _ in told].count("enter a") > 1, "the control told once: the test proves nothing"
+
+
+def test_zones_that_cannot_be_read_are_read_again_and_those_before_hold_meanwhile(
+    connection: psycopg.Connection, database: Private, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cityhub.redrawing.AGAIN_S", 0.05)
+    here = draw(connection, square("a"))
+    fencing = Fencing()
+    fencing.refresh(connection)
+    with redrawing(database, fencing) as drawing:
+        wait_for(lambda: taken(drawing, fencing), "the first look")
+        connection.execute("alter view zone_in_force rename to mislaid")
+        draw(connection, square("b"))
+        drawing.look_again()
+        wait_for(lambda: drawing.failed > 1, "two reads to fail")
+        assert not taken(drawing, fencing)
+        assert follow(fencing, MEDIC, fixes(7, range(10))) == [(7, here["a"], "enter")]
+        connection.execute("alter view mislaid rename to zone_in_force")
+        connection.execute(
+            "select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name = 'cityhub fences'"
+        )
+        wait_for(lambda: taken(drawing, fencing), "the zones to be read")
+        assert len(fencing.drawn.version) == 2
 
 
 def test_who_ought_to_be_inside_and_is_not_is_told_once(connection: psycopg.Connection) -> None:
@@ -330,6 +435,36 @@ def test_somebody_else_has_written_some_of_it_or_the_database_refuses_some(
     assert followed.take([(CAMERA, "~1", BEGUN)], BEGUN).tolist() == slot.tolist()
     assert followed.newest.times[slot].tolist() == [np.iinfo(np.int64).min]
     written.close()
+
+
+COMPILED = """
+import numpy as np
+from shapely import box
+from cityhub.following import Following
+from geo import crossing, fence, outline, track
+from ingest import order
+from ingest.fixes import FIX
+
+def compiled():
+    kernels = (track._follow, crossing._measure, fence.judge, outline._grow, order._advance)
+    return [len(kernel.signatures) for kernel in kernels]
+
+Following.warm()
+warm = compiled()
+crossings = crossing.Crossings([box(0, 0, 1, 1), box(0, 0, 2, 2)], fence.Fence())
+for count in (1, 2, 50):
+    fixes = np.zeros(count, FIX)
+    fixes["time"] = np.arange(count)
+    order.Newest().advance(np.zeros(count, np.int32), fixes["time"])
+    crossings.feed(np.zeros(count, np.int32), fixes["time"], fixes["lon"], fixes["lat"], fixes["accuracy"])
+print(warm, compiled())
+"""
+
+
+def test_what_a_start_compiles_is_what_positions_need() -> None:
+    said = subprocess.run([sys.executable, "-c", COMPILED], capture_output=True, text=True, check=True)
+    warm, after = re.findall(r"\[.*?\]", said.stdout.splitlines()[-1])
+    assert (warm, "0" in warm) == (after, False)
 
 
 def test_the_salt_of_a_day_is_the_same_until_it_is_over_and_then_nowhere(
