@@ -83,7 +83,7 @@ class Crowd:
             now = round(1000 * (self._meets + HASTE * (time.time() - self._meets)))
             for key, values in (
                 ("cam-a", {"people": 75}), ("cam-b", {"people": 75}), ("cam-c", {"people": 999}),
-                ("door", {"in": 1, "out": 0}),
+                ("door", {"in": 1, "out": 1}),
             ):  # fmt: skip
                 body = json.dumps({"ts": now, "values": values}).encode()
                 self._client.publish(f"city/v1/police/{key}/telemetry", body, qos=1)
