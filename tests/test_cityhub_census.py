@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
+import structlog
+from fix_hub import wait_for
 from numpy.typing import NDArray
 from shapely import LineString, box
 
@@ -21,6 +23,7 @@ from cityhub.crowd.headcount import COUNT
 from cityhub.crowd.recall import Past
 from cityhub.crowd.telling import Presence
 from cityhub.crowd.tick import Tick, Ticking
+from cityhub.fencing import Fencing
 from edge.reading import FAIL, PASS, READING, SUSPECT
 from edge.wire import READINGS_LIMIT
 from geo.area import area_m2
@@ -571,3 +574,24 @@ def test_a_hub_that_stops_before_its_first_moment_keeps_what_the_doors_knew() ->
     again = Census("postgresql://nowhere", Inbox("mqtt://127.0.0.1:1", "test"), registry, newest)
     again.take_up({"census-doors": np.zeros(1, "S3")})  # another version's: begun anew
     assert not len(again.saved()["census-doors"])
+
+
+@pytest.mark.parametrize(
+    ("address", "failed", "said"),
+    [
+        ("postgresql://nowhere?no-such-option=1", 1, "a moment of the census failed"),
+        ("postgresql://127.0.0.1:9/none", 0, "the census waits for the database"),
+    ],
+)
+def test_a_moment_that_fails_is_counted_and_one_without_a_database_waits(
+    address: str, failed: int, said: str
+) -> None:
+    census = Census(address, Inbox("mqtt://127.0.0.1:1", "test"), Registry(), Newest())
+    with structlog.testing.capture_logs() as log:
+        census.start()
+        for until in (BEGIN, BEGIN + 15 * SECOND):
+            census.advance(until, Fencing())
+        wait_for(lambda: log, "the first moment")
+        census.close()
+    assert log[0]["event"].startswith(said)
+    assert census.failed == failed

@@ -59,9 +59,12 @@ class Headcount:
 
     def __init__(self, ground: Ground) -> None:
         self.ground = ground
-        self.floors = [
-            _Floor(ground, floor) for floor in sorted({zone.floor or "" for zone in ground.watched})
-        ]
+        storeys = {zone.floor or "" for zone in ground.watched}
+        self.floors = [_Floor(ground, floor) for floor in sorted(storeys)]
+        self.outside = {view.camera for view in ground.views if (view.floor or "") not in storeys}
+        """Cameras whose view lies in no watched zone."""
+        for floor in self.floors:
+            self.outside |= floor.outside
         place = {zone.key: index for index, zone in enumerate(ground.watched)}
         sides = [
             [place.get(key or "", OUTDOORS) for key in (gate.into, gate.before)] for gate in ground.gates

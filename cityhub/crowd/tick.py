@@ -13,6 +13,7 @@ import structlog
 from numpy.typing import NDArray
 
 from cityhub.crowd import telling
+from cityhub.crowd.faults import outside
 from cityhub.crowd.ground import Ground, Meter, Watched
 from cityhub.crowd.headcount import COUNT, Counted, Headcount
 from cityhub.crowd.movement import Movement, Moving
@@ -74,8 +75,7 @@ class Ticking:
     def attend(self, meters: Iterable[Meter], faults: Iterable[str] = ()) -> None:
         """These series count people; `faults` are what is wrong with those that should."""
         self._heads.attend(meters)
-        outside = {key for floor in self._heads.floors for key in floor.outside}
-        self._tell({f"camera {key}: its view lies in no watched zone" for key in outside} | set(faults))
+        self._tell(outside(self._heads.outside) | set(faults))
 
     def recall(self, past: Past, doors: Mapping[str, NDArray[np.float64]]) -> None:
         """Begin where the last run of the hub ended."""

@@ -23,7 +23,7 @@ const METRICS: Record<string, string> = {
 const TITLES: Record<string, string> = {
   "Crowd density": "人群密度", "Manhole cover open": "井盖开启", "Water under the manhole cover": "井下水位", "River stage": "河道水位",
   "Filling up": "接近满员", "Full soon": "即将满员", "Somebody is in a restricted area": "有人进入禁区", "Somebody stays too long": "有人滞留过久",
-  "Not where it ought to be": "应在未在", "As many as can pass": "通道已达极限", "Clock apart, its counts are left out": "时钟偏差，其计数不用", "Cameras and doors disagree": "摄像机与出入口计数不符",
+  "Not where it ought to be": "应在未在", "As many as can pass": "通道已达极限", "Clock apart, its counts are left out": "时钟偏差，其计数不用", "Cameras and doors disagree": "摄像机与出入口计数不符", "The census failed": "人数统计失败",
 };
 
 export const zh: Words = {
