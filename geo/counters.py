@@ -134,17 +134,23 @@ class Occupancy:
         Returns:
             float64 (k,); 0 where they agree, and where the zone is not known.
         """
-        alone = self.persons[zone] - self._drawn[zone]
-        found = persons - alone
-        share = SHARE_APART * np.maximum(np.maximum(persons, alone), self._lately[zone])
-        noise = GATE * np.sqrt(self._variance[zone] + error**2)
-        allowed = np.maximum(np.maximum(noise, share), LEAST_APART)
-        return np.where(self.known[zone] & (np.abs(found) > allowed), found, 0.0)
+        now = self.persons[zone]
+        alone = now - self._drawn[zone]
+        noise = np.maximum(GATE * np.sqrt(self._variance[zone] + error**2), LEAST_APART)
+        # Doors miss some of those who pass: what counts have put right of that is no contradiction.
+        missed = SHARE_APART * self._lately[zone]
+        sudden = np.abs(persons - now) > np.maximum(noise, SHARE_APART * np.maximum(persons, now))
+        creeping = np.abs(persons - alone) > np.maximum.reduce(
+            (noise, SHARE_APART * np.maximum(persons, alone), missed)
+        )
+        found = np.where(creeping, persons - alone, np.where(sudden, persons - now, 0.0))
+        return np.where(self.known[zone], found, 0.0)
 
-    def refused(self, zone: NDArray[np.int64], apart: Column) -> None:
-        """Counts of zones (k,) that were `apart` are not believed: go back to what the doors alone say, a little less sure."""
-        self.persons[zone] -= self._drawn[zone]
-        self._drawn[zone] = 0.0
+    def refused(self, zone: NDArray[np.int64], persons: Column, apart: Column) -> None:
+        """Counts of zones (k,) that were `apart` are not believed: the doors go on alone, a little less sure."""
+        alone = persons - apart
+        self._drawn[zone] -= self.persons[zone] - alone
+        self.persons[zone] = alone
         self._variance[zone] += (apart / GATE) ** 2 / HELD
 
     def counted(self, zone: NDArray[np.int64], persons: Column, error: Column) -> NDArray[np.bool_]:

@@ -228,7 +228,7 @@ class Headcount:
         counts = (share >= WHOLE) & (due | ~self._occupancy.known)
         right, wrong = np.flatnonzero(counts & (apart == 0)), np.flatnonzero(counts & (apart != 0))
         self._occupancy.counted(right, seen[right], error[right])
-        self._occupancy.refused(wrong, apart[wrong])
+        self._occupancy.refused(wrong, seen[wrong], apart[wrong])
         self._corrected[counts] = at_us
         doors = np.where(apart != 0, seen - apart, self._occupancy.persons)
         return np.where(self._occupancy.known & attended, doors, np.nan), apart
