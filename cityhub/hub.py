@@ -107,7 +107,13 @@ class Hub:
             identity=self._following.identity,
             fix_judge=self._following.judge,
         )
-        self._health = Health(self._inbox, self._quotas, self._registry, lambda: self._listening.shed)
+        self._health = Health(
+            self._inbox,
+            self._quotas,
+            self._registry,
+            shed=lambda: self._listening.shed,
+            failed=lambda: self._census.failed,
+        )
         self._latest, self._marks = Latest(), Marks()
         self._store = store.Store(
             plan.database_url,

@@ -3,6 +3,7 @@
 Counters miss people, one door more than another, so that the sum of in minus out drifts without end. Each zone keeps
 its number of persons and the drift for each passing, with their variances: a Kalman filter of two states (Welch and
 Bishop, UNC TR 95-041). Passings widen the variance, a count of the zone (camera, guard, closing time) narrows it.
+A count that cannot be of the same people is no correction but a contradiction (`apart`): whoever asks must decide.
 """
 
 from __future__ import annotations
@@ -25,6 +26,14 @@ DRIFT = 0.03
 # The drift changes with light and crowding: over a thousand passings by a third of a per cent.
 DRIFT_CHANGE = 1e-4
 UNKNOWN = 1e9
+
+# A count is a contradiction beyond three standard deviations of both, and beyond what doors and cameras are off by anyway.
+GATE = 3.0
+LEAST_APART, SHARE_APART = 20.0, 0.15
+# Counts that creep away draw the doors after them by little each time: what they have drawn is remembered over so many.
+REMEMBERED = 60
+HELD = 360
+"""After so many refused counts that say the same the doors give in: a counter may have failed for good."""
 
 
 class Occupancy:
@@ -51,6 +60,8 @@ class Occupancy:
         self._variance = np.full(zones, UNKNOWN)
         self._common = np.zeros(zones)
         self._drift_variance = np.full(zones, DRIFT**2)
+        self._drawn = np.zeros(zones)  # what the counts of late have moved, persons
+        self._lately = np.zeros(zones)  # passings, over the same time
 
     def state(self) -> NDArray[np.float64]:
         """All that is remembered, (z, 6); for `restore`."""
@@ -110,6 +121,38 @@ class Occupancy:
         self._advance(moved, passings)
         return failed
 
+    def apart(self, zone: NDArray[np.int64], persons: Column, error: Column) -> Column:
+        """How many more persons were counted in zones than their doors alone say, where both cannot be true.
+
+        What earlier counts have moved of late is part of it, so that one that creeps away is found too.
+
+        Args:
+            zone: int (k,).
+            persons: float64 (k,), all of them counts.
+            error: float64 (k,), standard deviation of the count, persons.
+
+        Returns:
+            float64 (k,); 0 where they agree, and where the zone is not known.
+        """
+        now = self.persons[zone]
+        alone = now - self._drawn[zone]
+        noise = np.maximum(GATE * np.sqrt(self._variance[zone] + error**2), LEAST_APART)
+        # Doors miss some of those who pass: what counts have put right of that is no contradiction.
+        missed = SHARE_APART * self._lately[zone]
+        sudden = np.abs(persons - now) > np.maximum(noise, SHARE_APART * np.maximum(persons, now))
+        creeping = np.abs(persons - alone) > np.maximum.reduce(
+            (noise, SHARE_APART * np.maximum(persons, alone), missed)
+        )
+        found = np.where(creeping, persons - alone, np.where(sudden, persons - now, 0.0))
+        return np.where(self.known[zone], found, 0.0)
+
+    def refused(self, zone: NDArray[np.int64], persons: Column, apart: Column) -> None:
+        """Counts of zones (k,) that were `apart` are not believed: the doors go on alone, a little less sure."""
+        alone = persons - apart
+        self._drawn[zone] -= self.persons[zone] - alone
+        self.persons[zone] = alone
+        self._variance[zone] += (apart / GATE) ** 2 / HELD
+
     def counted(self, zone: NDArray[np.int64], persons: Column, error: Column) -> NDArray[np.bool_]:
         """Correct by counts of whole zones, a zone at most once a call.
 
@@ -136,7 +179,11 @@ class Occupancy:
         gain = np.where(fresh, 1.0, self._variance[at] / (self._variance[at] + noise))
         drift_gain = self._common[at] / (self._variance[at] + noise)
         surprise = persons[good] - self.persons[at]
-        self.persons[at] = np.maximum(self.persons[at] + gain * surprise, 0.0)
+        before = self.persons[at]
+        self.persons[at] = np.maximum(before + gain * surprise, 0.0)
+        kept = np.where(fresh, 0.0, 1 - 1 / REMEMBERED)
+        self._drawn[at] = kept * self._drawn[at] + np.where(fresh, 0.0, self.persons[at] - before)
+        self._lately[at] *= kept
         self._drift[at] += drift_gain * surprise
         self._drift_variance[at] -= drift_gain * self._common[at]
         self._common[at] = np.where(fresh, 0.0, (1 - gain) * self._common[at])
@@ -147,6 +194,7 @@ class Occupancy:
         expected = self.persons + moved + self._drift * passings
         self.shortfall += np.where(self.known, np.maximum(-expected, 0.0), 0.0)
         self.persons = np.maximum(expected, 0.0)
+        self._lately += passings
         grown = self._variance + 2 * passings * self._common + passings**2 * self._drift_variance
         self._variance = np.where(self.known, np.minimum(grown + MISCOUNT * passings, UNKNOWN), UNKNOWN)
         self._common += passings * self._drift_variance

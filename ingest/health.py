@@ -25,10 +25,19 @@ from ledger_minute where minute > now() - interval '5 minutes'"""
 class Health:
     """Says what has happened since it spoke last; a hub that is not registered itself says nothing."""
 
-    def __init__(self, inbox: Inbox, quotas: Quotas, registry: Registry, shed: Callable[[], int]) -> None:
-        """`shed`: how many messages of platforms were let go unread since the start."""
+    def __init__(
+        self,
+        inbox: Inbox,
+        quotas: Quotas,
+        registry: Registry,
+        *,
+        shed: Callable[[], int],
+        failed: Callable[[], int],
+    ) -> None:
+        """Since the start: `shed`, messages of platforms that were let go unread; `failed`, moments of the census."""
         self._inbox, self._quotas, self._registry, self._count_shed = inbox, quotas, registry, shed
-        self._dropped = self._shed = 0
+        self._count_failed = failed
+        self._dropped = self._shed = self._failed = 0
         self._spoken: dict[int, int] = {}  # device id: how often it may still be said that all is well
 
     def say(self, connection: psycopg.Connection) -> None:
@@ -39,12 +48,14 @@ class Health:
         refused = self._quotas.take_refused()
         dropped, self._dropped = self._dropped, self._inbox.broker_dropped
         shed, self._shed = self._shed, self._count_shed()
+        failed, self._failed = self._failed, self._count_failed()
         values: dict[str, float] = {
             "queue": self._inbox.waiting,
             "held": int(self._quotas.held.sum()),
             "refused": sum(refused.values()),
             "broker-dropped": max(self._dropped - dropped, 0),
             "shed": self._shed - shed,
+            "census-failed": self._failed - failed,
             "unbalanced": row[0] if row else 0,
         }
         values |= self._of_devices(refused)

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
+import structlog
+from fix_hub import wait_for
 from numpy.typing import NDArray
 from shapely import LineString, box
 
@@ -21,6 +23,7 @@ from cityhub.crowd.headcount import COUNT
 from cityhub.crowd.recall import Past
 from cityhub.crowd.telling import Presence
 from cityhub.crowd.tick import Tick, Ticking
+from cityhub.fencing import Fencing
 from edge.reading import FAIL, PASS, READING, SUSPECT
 from edge.wire import READINGS_LIMIT
 from geo.area import area_m2
@@ -258,6 +261,134 @@ def test_after_a_restart_the_last_counts_are_recalled_and_not_counted_twice_at_t
     assert said["line-door/flow-forward"] == pytest.approx(6 / 60 / 2)
 
 
+COVERED = Ground((zone(capacity=1000, usable_m2=400.0),), (View("a", SQUARE),), (DOOR,))
+COUNTERS = meter(1, "a"), meter(2, "counter", "in"), meter(3, "counter", "out")
+
+
+@pytest.mark.parametrize("covered", [True, False])
+def test_a_covered_camera_does_not_hide_the_crowd_that_the_doors_have_counted(*, covered: bool) -> None:
+    hall, told = Hall(COVERED, *COUNTERS), []
+    inside = 200.0
+    for moment in range(66):
+        inside += 10
+        blind = covered and moment >= 30
+        said = hall.step(a=0.0 if blind else inside, counter_in=12, counter_out=2)
+        told += [(hall.at, name, said[f"zone-square/{name}"]) for name in ("full", "density", "disagree")]
+        if moment == 40:  # a restart does not lose it
+            again = Hall(COVERED, *COUNTERS)
+            again.at = hall.at
+            again.ticking.recall(Past(np.zeros(0, COUNT), {}), hall.tick.doors)
+            hall = again
+    assert said["zone-square/persons"] == pytest.approx(860, abs=30)
+    assert said["zone-square/density"] == pytest.approx(860 / 400, rel=0.04)
+    apart = [moment for moment, name, value in told if name == "disagree" and value]
+    evidence = hall.tick.bodies[0]["from"]["zone-square"]
+    alarms = [(rule, level) for rule, level, _ in judged(told)]
+    assert {("zone-capacity", 2), ("crowd-density", 2)} <= set(alarms)  # 80 % and 2 people per m2, either way
+    if covered:
+        assert said["zone-square/disagree"] == pytest.approx(790, abs=30)  # of a minute ago
+        assert evidence["by"] == "doors, the larger"
+        assert evidence["apart"] == {"cameras": 0, "doors": said["zone-square/persons"]}
+        words = hall.tick.words["zone-square", "disagree"]
+        assert re.fullmatch(
+            r"Square: 0 people by the cameras and 8\d\d by the doors, the larger is believed", words
+        ), words
+        assert 0 < (apart[0] - BEGIN) / SECOND - 310 <= 120
+        assert ("counts-disagree", 2) in alarms
+    else:
+        assert evidence["by"] == "cameras"
+        assert not apart
+        assert "counts-disagree" not in dict(alarms)
+    # Uncovered, the two agree again: what was said ends, and cameras correct the doors as before.
+    for _ in range(20):
+        inside += 10
+        said = hall.step(a=inside, counter_in=12, counter_out=2)
+    assert (said["zone-square/disagree"], said["zone-square/persons"]) == (0, pytest.approx(inside, abs=30))
+    assert hall.tick.bodies[0]["from"]["zone-square"]["by"] == "cameras"
+    drawn = [hall.step(a=inside * 1.1, counter_in=0, counter_out=0) for _ in range(12)][-1]
+    camera_fails = [hall.step(counter_in=0, counter_out=0) for _ in range(6)][-1]
+    assert drawn["zone-square/disagree"] == 0
+    assert camera_fails["zone-square/persons"] > inside * 1.01
+
+
+@pytest.mark.parametrize("came", [1, 60])
+def test_a_camera_that_is_blind_from_the_start_does_not_draw_the_doors_to_nobody(came: int) -> None:
+    """However slowly people come: each count alone is not far from what the doors say, all of them together are."""
+    hall = Hall(COVERED, *COUNTERS)
+    for _ in range(90):
+        said = hall.step(a=0, counter_in=came, counter_out=0)
+    assert said["zone-square/persons"] == pytest.approx(90 * came, rel=0.15)
+    assert said["zone-square/disagree"] > 0
+
+
+def test_people_who_stream_in_while_the_camera_lags_are_no_contradiction() -> None:
+    hall, inside = Hall(COVERED, *COUNTERS), 0.0
+    hall.step(a=0, counter_in=0, counter_out=0)
+    before = 0.0
+    for _ in range(30):  # nine a second, and a camera that is ten seconds late
+        inside += 90
+        said = hall.step(a=before, counter_in=90, counter_out=0)
+        before = inside
+        assert said["zone-square/disagree"] == 0
+        assert said["zone-square/persons"] <= inside
+
+
+def test_a_counter_that_failed_for_good_is_overruled_by_the_cameras_at_last() -> None:
+    hall = Hall(COVERED, *COUNTERS)
+    for _ in range(30):
+        hall.step(a=500, counter_in=0, counter_out=0)
+    # They left by a door that counts nobody.
+    said = [hall.step(a=100, counter_in=0, counter_out=0) for _ in range(60)][-1]
+    assert (said["zone-square/persons"], said["zone-square/disagree"]) == pytest.approx((500, 400), abs=5)
+    took = 0
+    while said["zone-square/disagree"]:
+        hall.at += 50 * SECOND
+        said = hall.step(a=100, counter_in=0, counter_out=0)
+        took += 1
+    assert 4 < took / 60 < 7  # hours
+    assert said["zone-square/persons"] == pytest.approx(100, abs=20)
+
+
+def test_where_a_counter_is_silent_the_cameras_alone_are_believed_and_nobody_disagrees() -> None:
+    hall = Hall(COVERED, *COUNTERS)
+    hall.step(a=500, counter_in=0, counter_out=0)
+    for _ in range(30):
+        said = hall.step(a=100)
+    assert (said["zone-square/persons"], said["zone-square/disagree"]) == (100, None)
+
+
+def test_cameras_that_see_more_in_a_part_than_the_doors_know_of_in_all_are_believed() -> None:
+    part = replace(COVERED, views=(View("a", SQUARE), View("b", ground_of(0, 0, 2, 4))))
+    hall = Hall(part, *COUNTERS, meter(4, "b"))
+    hall.step(a=100, b=50, counter_in=0, counter_out=0)
+    for _ in range(12):
+        said = hall.step(b=40, counter_in=0, counter_out=0)
+    assert (said["zone-square/persons"], said["zone-square/disagree"]) == (pytest.approx(100, abs=1), 0)
+    for _ in range(12):
+        said = hall.step(b=300, counter_in=0, counter_out=0)
+    assert (said["zone-square/persons"], said["zone-square/disagree"]) == pytest.approx((300, 200), abs=2)
+
+
+@pytest.mark.parametrize(("east", "full"), [(2, 80.0), (4, 40.0), (1, None)])
+def test_how_full_it_is_is_of_what_cameras_see_where_they_alone_count(east: int, full: float | None) -> None:
+    hall = Hall(Ground((zone(capacity=1000),), (View("a", ground_of(0, 0, east, 4)),)), meter(1, "a"))
+    for _ in range(20):
+        said = hall.step(a=400)
+    assert said["zone-square/persons"] == 400
+    assert said.get("zone-square/full") == (full and pytest.approx(full, abs=0.1))
+    assert (said["zone-square/minutes-to-full"] is not None) == (full is not None)
+    if east == 2:
+        why = hall.tick.words["zone-square", "full"]
+        assert why == "Square: 400 people in the 50 % that cameras see, counted by cameras"
+
+
+def test_the_part_that_cameras_see_is_full_soon_at_its_share_of_the_capacity() -> None:
+    hall = Hall(Ground((zone(capacity=1000),), (View("a", ground_of(0, 0, 2, 4)),)), meter(1, "a"))
+    for moment in range(60):
+        said = hall.step(a=100.0 + 5 * moment)  # thirty a minute, of 500
+    assert said["zone-square/minutes-to-full"] == pytest.approx((500 - 395) / 30, abs=0.5)
+
+
 def fixes(at: int, *places: tuple[float, float], first: int = 0, named: bool = False) -> NDArray[Any]:
     rows = np.zeros(len(places), FIX)
     rows["time"], rows["track"], rows["named"] = at, first + np.arange(len(places)), named
@@ -327,11 +458,10 @@ def test_a_zone_that_does_not_hold_now_ends_what_was_said_of_it() -> None:
 def judged(told: list[tuple[int, str, float | None]]) -> list[tuple[str, int, float]]:
     """What the shipped rules make of a series of moments: rule, level, minutes since the first."""
     watches = Watches(rulebook.load(rulebook.SHIPPED))
-    slots = {"full": 1, "minutes-to-full": 2}
+    slots = {"full": 1, "minutes-to-full": 2, "disagree": 3, "density": 4}
+    units = {name: metric.unit for name, metric in read(SHIPPED / "zone.yaml").profile.metrics.items()}
     for metric, slot in slots.items():
-        watches.add(
-            Subject(slot, metric, "zone", "hub", "zone-square", unit={"full": "%"}.get(metric, "min"))
-        )
+        watches.add(Subject(slot, metric, "zone", "hub", "zone-square", unit=units[metric]))
     rows = np.array(
         [(at, slots[metric], np.nan if value is None else value, PASS) for at, metric, value in told], READING
     )
@@ -444,3 +574,24 @@ def test_a_hub_that_stops_before_its_first_moment_keeps_what_the_doors_knew() ->
     again = Census("postgresql://nowhere", Inbox("mqtt://127.0.0.1:1", "test"), registry, newest)
     again.take_up({"census-doors": np.zeros(1, "S3")})  # another version's: begun anew
     assert not len(again.saved()["census-doors"])
+
+
+@pytest.mark.parametrize(
+    ("address", "failed", "said"),
+    [
+        ("postgresql://nowhere?no-such-option=1", 1, "a moment of the census failed"),
+        ("postgresql://127.0.0.1:9/none", 0, "the census waits for the database"),
+    ],
+)
+def test_a_moment_that_fails_is_counted_and_one_without_a_database_waits(
+    address: str, failed: int, said: str
+) -> None:
+    census = Census(address, Inbox("mqtt://127.0.0.1:1", "test"), Registry(), Newest())
+    with structlog.testing.capture_logs() as log:
+        census.start()
+        for until in (BEGIN, BEGIN + 15 * SECOND):
+            census.advance(until, Fencing())
+        wait_for(lambda: log, "the first moment")
+        census.close()
+    assert log[0]["event"].startswith(said)
+    assert census.failed == failed

@@ -404,12 +404,17 @@ def test_more_messages_than_the_hub_can_take_are_shed_counted_and_told(
             registry = Registry()
             registry.refresh(connection)
             health = Health(
-                hall.inbox, Quotas(quota.DEVICE, quota.DEPARTMENT), registry, lambda: hall.host.shed
+                hall.inbox,
+                Quotas(quota.DEVICE, quota.DEPARTMENT),
+                registry,
+                shed=lambda: hall.host.shed,
+                failed=lambda: 2,
             )
             for told in (7, 0):
                 health.say(connection)
                 *_, own = hall.inbox.take(1.0)
-                assert orjson.loads(own.payload)["values"]["shed"] == told
+                values = orjson.loads(own.payload)["values"]
+                assert (values["shed"], values["census-failed"]) == (told, 2 if told else 0)
 
 
 def test_a_broker_that_dies_and_comes_again_hears_a_birth_of_the_new_connection(

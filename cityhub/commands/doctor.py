@@ -69,7 +69,7 @@ def _look(given: Settings) -> Iterator[Finding]:
             yield from machine.clock(connection)
             yield from services.database(connection)
             yield from services.hub(connection)
-            for look in (devices.silent, devices.skewed, devices.noisy, devices.refused):
+            for look in (devices.silent, devices.skewed, devices.noisy, devices.uncounted, devices.refused):
                 yield from look(connection)
     except psycopg.OperationalError as error:
         yield Finding(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from alerts.alarms import Change
 from api.watched import LINE, ZONE
 from cityhub.crowd import border, ground
+from cityhub.crowd.faults import idle
 from cityhub.crowd.ground import Ground, Meter
 from cityhub.crowd.headcount import COUNT
 from cityhub.crowd.recall import Past, recall
@@ -77,6 +78,8 @@ class Census:
         self._ticking: Ticking | None = None
         self._ground = Ground()
         self._redraw, self._turns = True, 0
+        self.failed = 0
+        """Moments since the start that failed, and that no database was away for; `ingest.health` tells it."""
         self._restored: dict[str, NDArray[np.float64]] = {}
         self._wake, self._stopping = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="census", daemon=True)
@@ -194,6 +197,7 @@ class Census:
                 except psycopg.OperationalError as error:
                     log.warning("the census waits for the database", reason=str(error).strip())
                 except Exception:
+                    self.failed += 1
                     log.exception("a moment of the census failed; readings are not touched by it")
                 self._next = at_us + EVERY_US
 
@@ -218,29 +222,6 @@ class Census:
         if HUB in self._registry.devices:
             for body in tick.bodies:
                 self._inbox.offer(Message(TOPIC, orjson.dumps(body), 0, OURS, now_us()))
-
-    def _faults(self, drawn: Ground) -> Iterator[str]:
-        """Who is named as a camera or a counter, and counts nothing."""
-        named: list[tuple[str, str, str]] = [
-            (view.camera, f"camera {view.camera}", "") for view in drawn.views
-        ]
-        for gate in drawn.gates:
-            if gate.counter is None:
-                continue
-            named += [(gate.counter, f"line {gate.key}", metric) for metric in (gate.forward, gate.backward)]
-        for key, who, metric in named:
-            device = self._registry.devices.get(key)
-            if device is None:
-                yield f"{who}: no device {key} is in service"
-                continue
-            ways = {
-                name: each.counts
-                for name, each in self._registry.profiles[device.profile].all_metrics.items()
-            }
-            if not metric and "view" not in ways.values():
-                yield f"{who}: its profile {device.profile} has no metric that counts a view"
-            elif metric and ways.get(metric) not in ("in", "out"):
-                yield f"{who}: {metric} of {key} does not count who goes in or out"
 
     def _draw(self, at_us: int) -> None:
         """Read the ground where it may have changed."""
@@ -270,7 +251,8 @@ class Census:
         elif drawn != self._ground:
             self._ticking.redraw(drawn)
         self._ground = drawn
-        self._ticking.attend(meters, self._faults(drawn))
+        kinds = {key: device.profile for key, device in known.items()}
+        self._ticking.attend(meters, idle(drawn, kinds, self._registry.profiles))
         if past is not None:
             self._ticking.recall(past, self._restored)
 

@@ -2,7 +2,8 @@
 
 Which of them is believed: cameras where they see (almost) the whole zone, for they count heads now and drift nowhere; else
 its doors, for they know the part that no camera sees; else what cameras see of it; else tracks. While cameras see it all
-they correct the doors, so that these go on from a right number when a camera fails.
+they correct the doors, so that these go on from a right number when a camera fails. Where the two contradict each other
+nothing is corrected, and the larger number is believed: a covered camera sees nobody, and a crowd must not be missed.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cityhub.crowd.agreement import Agreement
 from cityhub.crowd.ground import Gate, Ground, Meter, View
 from edge.reading import FAIL, MISSING, PASS, UNEVALUATED
 from geo.clocks import clocks
@@ -47,6 +49,9 @@ class Counted:
     share: Column  # of its ground that cameras see now; NaN where no view is drawn
     seen: Column  # persons in that part
     spread: Column  # standard deviation of what the doors say; NaN where it is not they who are believed
+    doors: Column  # persons, by the doors alone where cameras contradict them; NaN where they are not known
+    contradicted: NDArray[np.bool_]  # cameras and doors cannot both be right
+    disagree: Column  # how many persons the two were apart at their nearest of late; NaN where only one knows
 
 
 class Headcount:
@@ -54,9 +59,12 @@ class Headcount:
 
     def __init__(self, ground: Ground) -> None:
         self.ground = ground
-        self.floors = [
-            _Floor(ground, floor) for floor in sorted({zone.floor or "" for zone in ground.watched})
-        ]
+        storeys = {zone.floor or "" for zone in ground.watched}
+        self.floors = [_Floor(ground, floor) for floor in sorted(storeys)]
+        self.outside = {view.camera for view in ground.views if (view.floor or "") not in storeys}
+        """Cameras whose view lies in no watched zone."""
+        for floor in self.floors:
+            self.outside |= floor.outside
         place = {zone.key: index for index, zone in enumerate(ground.watched)}
         sides = [
             [place.get(key or "", OUTDOORS) for key in (gate.into, gate.before)] for gate in ground.gates
@@ -70,6 +78,7 @@ class Headcount:
             for zone in range(len(place))
         ]
         self._corrected = np.full(len(place), -np.inf)
+        self._agreement = Agreement(len(place))
         self.rows: NDArray[np.void] = np.zeros(0, COUNT)
         self.waiting: NDArray[np.void] = np.zeros(
             0, COUNT
@@ -101,6 +110,11 @@ class Headcount:
         self._passes = np.array(
             [meter.slot for way in self.ways for meter in way if meter is not None], np.int32
         )
+        for zone, doors in enumerate(self._zone_doors):
+            ways = [meter for door in doors for meter in self.ways[self.doors[door]] if meter is not None]
+            counting = [*self._views_of(zone), *ways] if doors else []
+            longest = max((meter.interval_s for meter in counting), default=0.0)
+            self._agreement.interval_s[zone] = longest
 
     def take(self, rows: NDArray[np.void], heard: dict[int, int]) -> None:
         """Take in new readings, in the order in which they came."""
@@ -132,16 +146,20 @@ class Headcount:
         seen, share = np.full(zones, np.nan), np.full(zones, np.nan)
         for floor in self.floors:
             floor.look(self.rows, self.apart, at_us, seen, share)
-        known, persons, spread = self._pass(at_us, seen, share)
+        doors, apart = self._pass(at_us, seen, share)
         source: list[str] = []
-        counted = Counted(np.full(zones, np.nan), source, share, seen, np.full(zones, np.nan))
+        disagree = self._disagreement(at_us, seen, share, doors, apart)
+        counted = Counted(
+            np.full(zones, np.nan), source, share, seen, np.full(zones, np.nan), doors, apart != 0, disagree
+        )
         for zone in range(zones):
-            if share[zone] >= WHOLE:
+            known = np.isfinite(doors[zone])
+            if apart[zone] > 0 or (share[zone] >= WHOLE and not apart[zone] < 0):
                 source.append("cameras")
                 counted.persons[zone] = seen[zone]
-            elif known[zone]:
+            elif known:
                 source.append("doors")
-                counted.persons[zone], counted.spread[zone] = persons[zone], spread[zone]
+                counted.persons[zone], counted.spread[zone] = doors[zone], self._occupancy.spread[zone]
             elif share[zone] > 0:
                 source.append("cameras")
                 counted.persons[zone] = seen[zone]
@@ -157,10 +175,7 @@ class Headcount:
 
     def evidence(self, zone: int) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
         """What the last count of a zone rests on: the newest count of each camera, and of each way of its doors."""
-        cameras = next((floor.cameras(zone) for floor in self.floors if zone in floor.places), set())
-        views = [
-            self._view_of[camera] for camera in sorted(cameras - self.apart.keys()) if camera in self._view_of
-        ]
+        views = [meter for meter in self._views_of(zone) if meter.device not in self.apart]
         ways = [meter for door in self._zone_doors[zone] for meter in self.ways[self.doors[door]]]
         return self.newest(views), self.newest(ways)
 
@@ -186,16 +201,40 @@ class Headcount:
         self.rows, self.waiting, self.heard = before.rows, before.waiting, before.heard
         self.restore(before.state())
 
-    def _pass(self, at_us: int, seen: Column, share: Column) -> tuple[NDArray[np.bool_], Column, Column]:
-        """Let people through the doors, correct them by counts of whole zones; who is known, persons, spread."""
+    def _views_of(self, zone: int) -> list[Meter]:
+        """What counts the views that see some of a zone."""
+        cameras = next((floor.cameras(zone) for floor in self.floors if zone in floor.places), set())
+        return [self._view_of[camera] for camera in sorted(cameras) if camera in self._view_of]
+
+    def _pass(self, at_us: int, seen: Column, share: Column) -> tuple[Column, Column]:
+        """Let people through the doors, and correct them by counts of whole zones.
+
+        Returns:
+            Persons by the doors (z,), NaN where they are not believed; and how many more the cameras see than there
+            can be by the doors, or if they see all, how many fewer (below zero); 0 where both may be right.
+        """
         ready = self.waiting["time"] <= at_us
         passed, self.waiting = self.waiting[ready], self.waiting[~ready]
         self._occupancy.passed(*(self._through(passed, way) for way in (0, 1)))
-        due = at_us - self._corrected >= CORRECT_EVERY_S * 1e6
+        attended = self._attended(at_us)
+        known = self._occupancy.known & attended
         # A count errs by its square root, as `geo.counting` takes it.
-        right = np.flatnonzero((share >= WHOLE) & (due | ~self._occupancy.known))
-        self._occupancy.counted(right, seen[right], np.sqrt(np.maximum(seen[right], 1.0)))
-        self._corrected[right] = at_us
+        error = np.sqrt(np.maximum(seen, 1.0))
+        apart = np.zeros(len(known))
+        both = np.flatnonzero(known & (share > 0))
+        apart[both] = self._occupancy.apart(both, seen[both], error[both])
+        apart[(apart < 0) & (share < WHOLE)] = 0.0  # the others may stand where nobody looks
+        due = at_us - self._corrected >= CORRECT_EVERY_S * 1e6
+        counts = (share >= WHOLE) & (due | ~self._occupancy.known)
+        right, wrong = np.flatnonzero(counts & (apart == 0)), np.flatnonzero(counts & (apart != 0))
+        self._occupancy.counted(right, seen[right], error[right])
+        self._occupancy.refused(wrong, seen[wrong], apart[wrong])
+        self._corrected[counts] = at_us
+        doors = np.where(apart != 0, seen - apart, self._occupancy.persons)
+        return np.where(self._occupancy.known & attended, doors, np.nan), apart
+
+    def _attended(self, at_us: int) -> NDArray[np.bool_]:
+        """Zones (z,) whose doors are all counted, by somebody who was heard lately."""
         attended = [
             bool(doors)
             and all(
@@ -205,11 +244,13 @@ class Headcount:
             )
             for doors in self._zone_doors
         ]
-        return (
-            self._occupancy.known & np.array(attended, np.bool_),
-            self._occupancy.persons,
-            self._occupancy.spread,
-        )
+        return np.array(attended, np.bool_)
+
+    def _disagreement(self, at_us: int, seen: Column, share: Column, doors: Column, apart: Column) -> Column:
+        """How many persons cameras and doors are apart, where they contradict each other and did all the last minute."""
+        cameras = np.where(share > 0, seen, np.nan)
+        gap = self._agreement.gap(at_us, cameras, doors)
+        return np.where((apart == 0) & ~np.isnan(gap), 0.0, gap)
 
     def _through(self, passed: NDArray[np.void], way: int) -> Column:
         """Persons through each door in one direction; NaN where the checks say that its counter has failed."""

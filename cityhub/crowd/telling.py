@@ -6,22 +6,22 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cityhub.crowd.ground import Watched
+from cityhub.crowd.headcount import WHOLE
 from geo.density import per_m2
 from geo.filling import FORESEEN_S, Filling
 from geo.levels import share_of_capacity
-
-Column = NDArray[np.float64]
 
 NOT_FORESEEN_MIN = FORESEEN_S / 60
 """Said where the zone is surely not full before, or nothing is sure: an alarm that stands must be able to end."""
 ENOUGH = 0.2
 """Of the ground that cameras see of a zone: the density of less is not the zone's."""
+FULL_ENOUGH = 0.3
+"""Of the ground that cameras see, where they alone count: how full the rest is, less of it does not say."""
 SECONDS = 60.0
 METRICS = (
-    "persons", "seen", "density", "full", "spread", "speed", "crowded", "change", "minutes-to-full",
+    "persons", "seen", "disagree", "density", "full", "spread", "speed", "crowded", "change", "minutes-to-full",
     "tracks", "intruders", "dwelling", "absent",
 )  # fmt: skip
 RESTRICTED = "restricted"
@@ -50,20 +50,34 @@ class Known:
     crowded: float
     filling: Filling
     presence: Presence | None
+    doors: float = math.nan  # persons by the doors
+    contradicted: bool = False  # cameras and doors cannot both be right: `persons` is the larger number
+    disagree: float = math.nan  # persons they are apart
+
+
+def held(zone: Watched, source: str, share: float) -> float | None:
+    """How many people may be where `persons` are counted: in what cameras see, where they alone count; None: nobody knows."""
+    if not zone.capacity or not partial(source, share):
+        return zone.capacity or None
+    return zone.capacity * share if share >= FULL_ENOUGH else None
+
+
+def partial(source: str, share: float) -> bool:
+    """Whether a number is only of those whom cameras see."""
+    return source == "cameras" and share < WHOLE
 
 
 def values(zone: Watched, known: Known, *, dense: bool) -> dict[str, float]:
     """By metric; what is not known is not in it. `dense`: a camera says the density of this zone itself."""
-    enough = known.share >= ENOUGH
-    heads, ground = (known.seen, known.share * zone.usable_m2) if enough else (known.persons, zone.usable_m2)
-    partial = known.source == "cameras" and not enough
-    density = np.nan if dense or partial else float(per_m2(_one(heads), _one(ground))[0])
-    full = float(share_of_capacity(known.persons, zone.capacity or np.nan)) if zone.capacity else np.nan
+    density = math.nan if dense and not known.contradicted else _density(zone, known)
+    holds = held(zone, known.source, known.share)
+    full = float(share_of_capacity(known.persons, holds)) if holds else np.nan
     per_s, reach = known.filling
     there = not math.isnan(known.persons)
     said: dict[str, float] = {
         "persons": round(known.persons, 1),
         "seen": round(100 * known.share, 1),
+        "disagree": round(known.disagree, 1),
         "density": round(density, 3),
         "full": round(full, 1),
         "spread": round(known.spread, 1),
@@ -72,7 +86,7 @@ def values(zone: Watched, known: Known, *, dense: bool) -> dict[str, float]:
     }
     if there and per_s is not None:
         said["change"] = round(SECONDS * per_s, 1)
-        if zone.capacity:
+        if holds:
             minutes = NOT_FORESEEN_MIN if reach is None else reach.after_s / SECONDS
             said["minutes-to-full"] = round(min(minutes, NOT_FORESEEN_MIN), 1)
     if (presence := known.presence) is not None:
@@ -94,9 +108,8 @@ def words(zone: Watched, known: Known, said: dict[str, float]) -> dict[str, str]
     if "full" in said:
         found["full"] = _sentence(zone, people, _by(known), _pace(said))
     if "density" in said:
-        where = (
-            f"on the {100 * known.share:.0f} % of it that cameras see" if ENOUGH <= known.share < 1 else ""
-        )
+        of_seen = ENOUGH <= known.share < 1 and not _closer_by_doors(known)
+        where = f"on the {100 * known.share:.0f} % of it that cameras see" if of_seen else ""
         found["density"] = _sentence(zone, f"{said['density']:.1f} people per m2 {where}".rstrip(), people)
     if "minutes-to-full" in said:
         found["minutes-to-full"] = _sentence(
@@ -106,6 +119,8 @@ def words(zone: Watched, known: Known, said: dict[str, float]) -> dict[str, str]
         found["crowded"] = _sentence(
             zone, f"{said['crowded']:.1f} people per m2 where it is densest", people, seen
         )
+    if "disagree" in said:
+        found["disagree"] = _sentence(zone, _contradiction(known) or people)
     for metric, what in (
         ("intruders", "inside, and nobody expects them"),
         ("dwelling", f"inside for longer than {(zone.dwell_s or 0) / SECONDS:.0f} min"),
@@ -114,6 +129,25 @@ def words(zone: Watched, known: Known, said: dict[str, float]) -> dict[str, str]
         if metric in said:
             found[metric] = _sentence(zone, f"{said[metric]:.0f} {what}")
     return found
+
+
+def _density(zone: Watched, known: Known) -> float:
+    """Of what cameras see; but never less than what the doors say of the whole."""
+    if known.share >= ENOUGH and not _closer_by_doors(known):
+        return _per_m2(known.seen, known.share * zone.usable_m2)
+    return math.nan if known.source == "cameras" else _per_m2(known.persons, zone.usable_m2)
+
+
+def _closer_by_doors(known: Known) -> bool:
+    return known.source == "doors" and known.persons * known.share > known.seen
+
+
+def _contradiction(known: Known) -> str:
+    if not known.contradicted:
+        return ""
+    return (
+        f"{known.seen:,.0f} people by the cameras and {known.doors:,.0f} by the doors, the larger is believed"
+    )
 
 
 def _intruders(known: Known) -> int:
@@ -139,15 +173,17 @@ def _soon(filling: Filling, minutes: float) -> str:
 def _people(zone: Watched, known: Known) -> str:
     if math.isnan(known.persons):
         return ""
+    if partial(known.source, known.share):
+        return f"{known.persons:,.0f} people in the {100 * known.share:.0f} % that cameras see"
     of = f" of {zone.capacity:,}" if zone.capacity else ""
     return f"{known.persons:,.0f}{of} people"
 
 
 def _by(known: Known) -> str:
+    if known.contradicted:
+        return _contradiction(known)
     if known.source == "cameras":
-        return "counted by cameras" + (
-            f" that see {100 * known.share:.0f} % of it" if known.share < 1 else ""
-        )
+        return "counted by cameras"
     if known.source == "doors":
         return f"counted at its doors, give or take {known.spread:.0f}"
     return "by their positions"
@@ -162,5 +198,5 @@ def _sentence(zone: Watched, *clauses: str) -> str:
     return f"{zone.name}: {', '.join(clause for clause in clauses if clause)}"
 
 
-def _one(value: float) -> Column:
-    return np.array([value], np.float64)
+def _per_m2(persons: float, ground_m2: float) -> float:
+    return float(per_m2(np.array([persons]), np.array([ground_m2]))[0])

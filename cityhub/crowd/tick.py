@@ -13,6 +13,7 @@ import structlog
 from numpy.typing import NDArray
 
 from cityhub.crowd import telling
+from cityhub.crowd.faults import outside
 from cityhub.crowd.ground import Ground, Meter, Watched
 from cityhub.crowd.headcount import COUNT, Counted, Headcount
 from cityhub.crowd.movement import Movement, Moving
@@ -74,8 +75,7 @@ class Ticking:
     def attend(self, meters: Iterable[Meter], faults: Iterable[str] = ()) -> None:
         """These series count people; `faults` are what is wrong with those that should."""
         self._heads.attend(meters)
-        outside = {key for floor in self._heads.floors for key in floor.outside}
-        self._tell({f"camera {key}: its view lies in no watched zone" for key in outside} | set(faults))
+        self._tell(outside(self._heads.outside) | set(faults))
 
     def recall(self, past: Past, doors: Mapping[str, NDArray[np.float64]]) -> None:
         """Begin where the last run of the hub ended."""
@@ -127,8 +127,11 @@ class Ticking:
             float(counted.spread[place]),
             float(moving.speed[place]),
             float(moving.crowded[place]),
-            self._filling(zone.device, at_us, persons, zone.capacity),
+            self._filling(zone, at_us, persons, counted.source[place], float(counted.share[place])),
             presence,
+            float(counted.doors[place]),
+            bool(counted.contradicted[place]),
+            float(counted.disagree[place]),
         )
         said = telling.values(zone, known, dense=zone.id in self._heads.dense)
         # What was said before ends with null. Not so the people: that nobody is counted any more is what is missed.
@@ -141,25 +144,27 @@ class Ticking:
         if known.source:
             cameras, doors = self._heads.evidence(place)
             evidence = {
-                "by": known.source,
+                "by": f"{known.source}, the larger" if known.contradicted else known.source,
                 "cameras": dict(list(cameras.items())[:SOURCES]),
                 "doors": dict(list(doors.items())[:SOURCES]),
             }
+            if known.contradicted:
+                evidence["apart"] = {"cameras": round(known.seen, 1), "doors": round(known.doors, 1)}
         reasons = telling.words(zone, known, said)
         return (
             _Said(zone.device, {**said, **ended}, evidence),
             {(zone.device, metric): text for metric, text in reasons.items()},
         )
 
-    def _filling(self, device: str, at_us: int, persons: float, capacity: int | None) -> Filling:
-        past = self._past[device]
+    def _filling(self, zone: Watched, at_us: int, persons: float, source: str, share: float) -> Filling:
+        past = self._past[zone.device]
         while past and past[0][0] < at_us / 1e6 - FORESEEN_S:
             past.popleft()
         if math.isnan(persons):
             return NOT_SAID
         past.append((at_us / 1e6, persons))
         times, counts = np.array(past).T
-        return filling(times, counts, capacity)
+        return filling(times, counts, telling.held(zone, source, share))
 
     def _lines(self, at_us: int, own: Own) -> Iterator[_Said]:
         for gate, flow, ways in zip(

@@ -6,13 +6,19 @@ from collections.abc import Iterator
 
 import psycopg
 
+from cityhub.crowd import ground
+from cityhub.crowd.faults import idle, outside
+from cityhub.crowd.headcount import Headcount
 from cityhub.doctor.finding import Finding, listed
+from ingest.profile import Profile
 
 PATIENCE_S = 600.0
 INTERVALS = 3
 SKEW_S = 60.0
 NOISY = 0.2
 ENOUGH = 20
+NAMED = 10
+"""Sentences of what the census leaves out; the rest follows when these are done."""
 
 
 def silent(connection: psycopg.Connection) -> Iterator[Finding]:
@@ -94,6 +100,37 @@ def noisy(connection: psycopg.Connection) -> Iterator[Finding]:
         yield Finding(
             "doubtful readings", "ok", f"no series is doubtful in more than {NOISY:.0%} since yesterday"
         )
+
+
+def uncounted(connection: psycopg.Connection) -> Iterator[Finding]:
+    """What the census leaves out: cameras and counters that count nothing where they are drawn, clocks that are apart."""
+    profiles = {
+        key: Profile.model_validate(body) for key, body in connection.execute("select key, body from profile")
+    }
+    kinds: dict[str, str] = dict(
+        connection.execute("select key, profile from device where retired_at is null").fetchall()
+    )
+    drawn = ground.read(connection).registered(kinds)
+    if not (drawn.watched or drawn.views or drawn.gates):
+        return
+    left_out = sorted(outside(Headcount(drawn).outside) | set(idle(drawn, kinds, profiles)))
+    apart = connection.execute(
+        """select device.key, value from latest join series on series.id = series_id join device on device.id = device_id
+           where metric = 'clock-apart' and value > 0 and time > now() - interval '2 minutes' and retired_at is null
+           order by device.key"""
+    ).fetchall()
+    left_out += [f"{key}: its clock is {seconds:.0f} s off" for key, seconds in apart]
+    if left_out:
+        yield Finding(
+            "people counted",
+            "attention",
+            f"the census leaves {len(left_out)} out: {'; '.join(left_out[:NAMED])}"
+            + ("; and more" if len(left_out) > NAMED else ""),
+            "correct the zones or lines with `cityhub zone import`, register the device, or set its clock (NTP)",
+        )
+    else:
+        said = f"every camera and counter that is drawn counts for one of {len(drawn.watched)} watched zones"
+        yield Finding("people counted", "ok", said)
 
 
 def refused(connection: psycopg.Connection) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ const METRICS: Record<string, string> = {
   rain: "rain", rainfall: "rain", temperature: "temperature", humidity: "humidity", conductivity: "conductivity",
   ph: "pH", turbidity: "turbidity", pressure: "pressure", tilt: "tilt", angle: "tilt", methane: "methane", gas: "gas",
   density: "crowd density", crowd_density: "crowd density", count: "count", in: "people coming in", out: "people going out", passed: "passers-by", occupancy: "occupancy", water: "depth to water",
-  persons: "people", full: "share of capacity", change: "people more a minute", "minutes-to-full": "time to capacity", crowded: "density at the closest", seen: "share seen",
+  persons: "people", full: "share of capacity", change: "people more a minute", "minutes-to-full": "time to capacity", crowded: "density at the closest", seen: "share seen", disagree: "cameras and doors apart by",
   tracks: "tracks inside", dwelling: "staying too long", absent: "missing", intruders: "inside and not expected", spread: "uncertainty",
   "flow-forward": "flow forward", "flow-back": "flow back", "flow-both": "flow, both ways", "clock-apart": "clock off by",
   open: "open", lamp: "lamp", backlog: "readings waiting", people: "people", speed: "speed",
