@@ -24,9 +24,13 @@ MAX_CELLS = 1 << 18
 MAX_ENTRIES = 1 << 21
 # A cell with more boundaries than this is left to a grid of its own, or to the caller's tree, which looks at boxes first.
 CROWDED = 16
-# Grids within grids: so many, the most crowded first, and so deep. They pay where polygons are small beside the cell.
+# Grids within grids: so many, the most crowded first, and so deep. They pay where polygons are small beside the cell. All
+# those within one grid have half of its entries, each by how crowded it is: where a hundred zones share one border, every cell
+# along it is as crowded as the whole, and grids without such a bound would be without end.
 MOST_NESTED = 32
 DEPTH = 3
+LEAST_FOR_EACH = 8
+"""Entries for each polygon of a nested grid; one with fewer tells nothing apart."""
 
 
 class Found(NamedTuple):
@@ -47,6 +51,7 @@ class Cells:
         some: NDArray[np.intp] | None = None,
         within: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
         depth: int = 0,
+        most: int = MAX_ENTRIES,
     ) -> None:
         bounds = shapely.bounds(polygons).reshape(-1, 4)
         filled = np.flatnonzero(np.isfinite(bounds).all(axis=1)) if some is None else some
@@ -66,7 +71,7 @@ class Cells:
                 self._size = np.maximum((self._high - self._low) / side, 1e-12)
             first, last = self._cell(bounds[:, :2]), self._cell(bounds[:, 2:])
             wide, tall = (last - first + 1).T
-            if side == 1 or (wide * tall).sum() <= MAX_ENTRIES:
+            if side == 1 or (wide * tall).sum() <= most:
                 break
             side //= 2
         # One entry per polygon and cell of its bounds, row by row.
@@ -93,11 +98,15 @@ class Cells:
         self._nested: dict[int, Cells] = {}
         if depth < DEPTH:
             worst = np.argsort(-boundaries, kind="stable")[:MOST_NESTED]
-            for place in worst[boundaries[worst] > 4 * CROWDED].tolist():
+            worst = worst[boundaries[worst] > 4 * CROWDED]
+            shares = boundaries[worst] * (most // 2) // max(int(boundaries[worst].sum()), 1)
+            for place, share in zip(worst.tolist(), shares.tolist(), strict=True):
+                if share < LEAST_FOR_EACH * self._count[place]:
+                    continue
                 corner = self._low + np.array((place % self._columns, place // self._columns)) * self._size
                 here = self._zone[self._start[place] : self._start[place] + self._count[place]]
                 box_of = (corner - hair, corner + self._size + hair)
-                self._nested[place] = Cells(polygons, here, box_of, depth + 1)
+                self._nested[place] = Cells(polygons, here, box_of, depth + 1, share)
 
     def find(self, lon: NDArray[np.float64], lat: NDArray[np.float64]) -> Found:
         """Look m points up; float64 (m,) degrees each, NaN and infinity are in no cell."""
