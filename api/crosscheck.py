@@ -94,7 +94,13 @@ def faults(cursor: psycopg.Cursor[Any], parsed: Parsed) -> list[Fault]:
         for member, side in (("into_zone", line.into_zone), ("from_zone", line.from_zone))
         if side and side not in known
     ]  # fmt: skip
-    return found
+    # city/v1/alarm/... is the topic of alarms.
+    items: list[Zone | Line] = [*parsed.zones, *parsed.lines]
+    return found + [
+        Fault("its department cannot be called alarm", "Name another.", parsed.place[item.key], item.key)
+        for item in items
+        if item.department == "alarm"
+    ]
 
 
 def notes(cursor: psycopg.Cursor[Any], parsed: Parsed, fresh: Collection[str]) -> list[str]:

@@ -21,6 +21,8 @@ router = APIRouter(tags=["zones"])
 
 MOST = 100_000
 """Points of one question."""
+MOST_PAIRS = 2_000_000
+"""Of points and zones in one answer: a hundred megabytes of keys."""
 MOST_NEAREST = 10_000
 """Of one that asks for the nearest zones as well."""
 MOST_M = 20_000.0
@@ -164,6 +166,12 @@ def _located(atlas: Atlas, at: datetime, points: Points, notes: list[str]) -> by
     chosen = atlas.among(points.kinds, points.layers) & in_force
     pairs, chains = atlas.locate(lon, lat, in_force)
     told = chosen[pairs.zone]
+    if int(told.sum()) > MOST_PAIRS:
+        raise Problem(
+            422,
+            f"The points lie in more than {MOST_PAIRS:,} zones together: name kinds or layers.",
+            kind="invalid",
+        )
     body: dict[str, Any] = {
         "count": len(lon),
         "at": at,

@@ -151,11 +151,11 @@ class Fencing:
         state[OWN] = np.column_stack((self._track[own], self._device[own]))
         return {PREFIX + name: rows for name, rows in state.items()}
 
-    def take_up(self, saved: Mapping[str, NDArray[Any]]) -> None:
-        """Begin where a checkpoint ended, once the zones are read."""
+    def take_up(self, saved: Mapping[str, NDArray[Any]]) -> bool:
+        """Begin where a checkpoint ended, once the zones are read; whether it could be taken up."""
         state = {name: saved[PREFIX + name].copy() for name in SAVED if PREFIX + name in saved}
         if len(state) < len(SAVED) or any(state[name].dtype != dtype for name, dtype in SAVED.items()):
-            return
+            return False
         now = now_us()
         for rows in state.values():
             rows["track"] = self._slots_of(rows["track"], now)
@@ -163,6 +163,7 @@ class Fencing:
         self._device[self._slots_of(own[:, 0], now)] = own[:, 1]
         self._restore(state)
         self._expect()
+        return True
 
     @property
     def _standing(self) -> Standing:

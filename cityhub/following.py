@@ -122,8 +122,8 @@ class Following:
 
     def take_up(self, saved: Mapping[str, NDArray[Any]]) -> None:
         """Begin where a checkpoint ended, and take in what was stored after it."""
-        self.fencing.take_up(saved)
-        known = saved.get(f"{PREFIX}tracks")
+        # What the fences could not take up, of another version, is read again from the table.
+        known = saved.get(f"{PREFIX}tracks") if self.fencing.take_up(saved) else None
         track = [] if known is None else known["track"].tolist()
         newest = [] if known is None else known["kept"]["time"].tolist()
         fixes, device = self._session.run(

@@ -97,16 +97,27 @@ class Cells:
         self._crowded = boundaries > CROWDED
         self._nested: dict[int, Cells] = {}
         if depth < DEPTH:
-            worst = np.argsort(-boundaries, kind="stable")[:MOST_NESTED]
-            worst = worst[boundaries[worst] > 4 * CROWDED]
-            shares = boundaries[worst] * (most // 2) // max(int(boundaries[worst].sum()), 1)
-            for place, share in zip(worst.tolist(), shares.tolist(), strict=True):
-                if share < LEAST_FOR_EACH * self._count[place]:
-                    continue
-                corner = self._low + np.array((place % self._columns, place // self._columns)) * self._size
-                here = self._zone[self._start[place] : self._start[place] + self._count[place]]
-                box_of = (corner - hair, corner + self._size + hair)
-                self._nested[place] = Cells(polygons, here, box_of, depth + 1, share)
+            self._nest(polygons, boundaries, hair, depth, most)
+
+    def _nest(
+        self,
+        polygons: NDArray[np.object_],
+        boundaries: NDArray[np.intp],
+        hair: NDArray[np.float64],
+        depth: int,
+        most: int,
+    ) -> None:
+        """Give the most crowded cells grids of their own."""
+        worst = np.argsort(-boundaries, kind="stable")[:MOST_NESTED]
+        worst = worst[boundaries[worst] > 4 * CROWDED]
+        shares = boundaries[worst] * (most // 2) // max(int(boundaries[worst].sum()), 1)
+        for place, share in zip(worst.tolist(), shares.tolist(), strict=True):
+            if share < LEAST_FOR_EACH * self._count[place]:
+                continue
+            corner = self._low + np.array((place % self._columns, place // self._columns)) * self._size
+            here = self._zone[self._start[place] : self._start[place] + self._count[place]]
+            box_of = (corner - hair, corner + self._size + hair)
+            self._nested[place] = Cells(polygons, here, box_of, depth + 1, share)
 
     def find(self, lon: NDArray[np.float64], lat: NDArray[np.float64]) -> Found:
         """Look m points up; float64 (m,) degrees each, NaN and infinity are in no cell."""

@@ -337,11 +337,13 @@ def test_what_an_import_points_at_is_looked_for_in_the_hub(hub: Connection) -> N
             feature("gate"),
             line("seen", kind="waterway"),
             line("door", kind="counting-line", into_zone="nowhere"),
+            feature("loud", department="alarm"),
         )
     assert reason(caught) == [
         ("there is a line with this key", "gate"),
         ("there is a zone with this key", "seen"),
         ("its into_zone 'nowhere' is no zone", "door"),
+        ("its department cannot be called alarm", "loud"),
     ]
 
 

@@ -58,11 +58,9 @@ def test_a_demo_ends_by_itself_with_a_summary_and_the_next_one_goes_on_where_it_
     second = start_demo(home)
     assert second.stdout is not None
     shown: list[str] = []
-    wait_for(
-        lambda: shown.append(second.stdout.readline() if second.stdout else "") or "stored" in shown[-1],
-        "the first picture",
-        120,
-    )
+    while not shown or "stored" not in shown[-1]:
+        shown.append(second.stdout.readline())
+        assert shown[-1], f"it ended without a picture:\n{''.join(shown)}"
     second.terminate()
     rest, _ = second.communicate(timeout=100)
     again = "".join(shown) + rest

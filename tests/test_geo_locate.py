@@ -176,6 +176,14 @@ def test_threads_may_share_a_locator() -> None:
     assert found == [expected] * 4
 
 
+def test_three_hundred_layers_that_share_one_border_are_indexed_and_all_found() -> None:
+    shared = Locator([box(0, 0, 1, 1)] * 300)
+    lon, lat = np.array([0.5, 1.0, 0.999, 1.001, -0.1]), np.array([0.5, 0.3, 0.001, 0.5, 0.5])
+    point, zone = shared.locate(lon, lat)
+    assert np.bincount(point, minlength=5).tolist() == [300, 300, 300, 0, 0]
+    assert zone[:300].tolist() == list(range(300))
+
+
 def test_every_hydrant_of_a_real_city_lies_in_the_borough_it_names() -> None:
     boroughs, hydrants = DATA / "geo" / "nyc_boroughs.geojson", DATA / "components" / "nyc_hydrants.csv"
     if not boroughs.is_file() or not hydrants.is_file():
