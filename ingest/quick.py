@@ -39,6 +39,8 @@ def read(payload: bytes, arrived_us: int) -> Plain | None:
         document = orjson.loads(payload)
     except orjson.JSONDecodeError:
         return None
+    if document.get("ts", 0) is None:  # not the same as none: the long way says what is wrong
+        return None
     ts = document.pop("ts", None)
     values = document.get("values", document)
     if type(values) is not dict or not values or not NUMBERS.issuperset(map(type, values.values())):

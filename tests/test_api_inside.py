@@ -89,7 +89,7 @@ def test_people_are_counted_by_fixed_squares_and_no_small_group_is_shown(places:
     assert people(0, 0, SIDE, "wang") == (0, 0)
     assert people(0, 0, SIDE, "pete") == (10, 10)
     assert people(0, 0, SIDE, at=(MINUTE - timedelta(minutes=5)).isoformat()) == (0, 0)
-    [(tracks,)] = places.ask("select count(*) from track where anonymous")
+    [(tracks,)] = places.ask("select count(*) from track where anonymous and first_at = %s", MINUTE)
     assert tracks == 14
     text = olga.post("/api/v1/inside", json={"area": square(0, 0, SIDE)}).text
     assert "~" not in text

@@ -42,6 +42,11 @@ def test_what_goes_the_short_way_is_what_the_long_way_reads(document: object) ->
     assert long.rows["value"].tolist() == [float(value) for value in short.values]
 
 
+def test_a_time_of_null_is_left_to_the_long_way_which_refuses_it() -> None:
+    assert quick.read(b'{"ts":null,"values":{"level":0}}', ARRIVED) is None
+    assert quick.read(b'{"values":{"level":0}}', ARRIVED) is not None
+
+
 @given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode))
 def test_nothing_that_is_malformed_goes_the_short_way(payload: bytes) -> None:
     short = quick.read(payload, ARRIVED)
