@@ -16,11 +16,11 @@ demo: .venv/ready console  ## the whole hub at work; make demo ARGS="--for 60" e
 
 test: .venv/ready console  ## every test, on real services; make test ARGS="-k journal" runs some
 	@sh deploy/debian-packages.sh mosquitto mmdebstrap chromium || true
-	$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist worksteal $(ARGS)
 
 soak: .venv/ready console  ## the long programme of faults, hours; CITYHUB_SOAK=0.2 make soak is a fifth of it
 	@sh deploy/debian-packages.sh mosquitto mmdebstrap || true
-	CITYHUB_SOAK=$${CITYHUB_SOAK:-1} $(BIN)/python -m pytest tests/faults $(ARGS)
+	CITYHUB_SOAK=$${CITYHUB_SOAK:-1} $(BIN)/python -m pytest tests/faults tests/test_bench.py $(ARGS)
 
 lint: .venv/ready console  ## format check, linters, types
 	$(BIN)/ruff format --check $(PARTS)

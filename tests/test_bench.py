@@ -1,6 +1,7 @@
 """The benches as a person runs them, on tiny loads: what they print, and that they count every reading."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -15,6 +16,10 @@ from bench.errors import BenchError, Mismatch
 from bench.reader import Reader
 from bench.stored import City
 from geo.fence import Fence
+
+SOAKED = pytest.mark.skipif(
+    "CITYHUB_SOAK" not in os.environ, reason="half a minute each: `make soak` runs them"
+)
 
 
 def bench(*arguments: str) -> dict[str, Any]:
@@ -94,6 +99,7 @@ def test_edge_answers_every_station_and_keeps_every_reading() -> None:
         assert found[key] > 0
 
 
+@SOAKED
 def test_flood_counts_every_message_of_the_runaway_device_and_loses_none_of_the_others() -> None:
     found = bench("flood", "--seconds", "2", "--runs", "1", "--rate", "200", "--devices", "50")
     assert found["lost"] == 0
@@ -181,6 +187,7 @@ def test_a_reading_that_is_lost_or_doubled_or_changed_fails_the_bench(fault: str
         balance.check_meters(Said(rows), 7, 40)  # type: ignore[arg-type]
 
 
+@SOAKED
 def test_query_checks_every_answer_against_what_was_stored() -> None:
     found = bench("query", "--rows", "100000", "--seconds", "1", "--runs", "1")
     assert found["day_p95_ms"] > 0
@@ -189,6 +196,7 @@ def test_query_checks_every_answer_against_what_was_stored() -> None:
     assert found["answers_checked"] > 40
 
 
+@SOAKED
 def test_footprint_starts_three_times_and_finds_every_reading_stored_exactly_once() -> None:
     found = bench("footprint", "--series", "300", "--seconds", "1", "--runs", "1")
     assert found["rss_mb"] > 10
