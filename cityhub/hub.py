@@ -25,6 +25,7 @@ from cityhub.following import Following
 from cityhub.kernels import Kernels
 from cityhub.sources import Listening
 from cityhub.topics import AlarmTopics
+from cityhub.warming import warm
 from edge.reading import Rows, now_us
 from ingest import checkpoint, held, posted, quota, report, store
 from ingest.assemble import Assembler
@@ -150,7 +151,7 @@ class Hub:
         with ExitStack() as stack:
             stack.callback(self._session.close)
             self._session.run(lambda connection: self._alarms.register(connection, self._kernels.versions))
-            self._following.warm()
+            warm()
             self._following.read()
             self._refresh()
             self._session.run(self._alarms.excuse)

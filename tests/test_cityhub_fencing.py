@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -435,36 +432,6 @@ def test_somebody_else_has_written_some_of_it_or_the_database_refuses_some(
     assert followed.take([(CAMERA, "~1", BEGUN)], BEGUN).tolist() == slot.tolist()
     assert followed.newest.times[slot].tolist() == [np.iinfo(np.int64).min]
     written.close()
-
-
-COMPILED = """
-import numpy as np
-from shapely import box
-from cityhub.following import Following
-from geo import crossing, fence, outline, track
-from ingest import order
-from ingest.fixes import FIX
-
-def compiled():
-    kernels = (track._follow, crossing._measure, fence.judge, outline._grow, order._advance)
-    return [len(kernel.signatures) for kernel in kernels]
-
-Following.warm()
-warm = compiled()
-crossings = crossing.Crossings([box(0, 0, 1, 1), box(0, 0, 2, 2)], fence.Fence())
-for count in (1, 2, 50):
-    fixes = np.zeros(count, FIX)
-    fixes["time"] = np.arange(count)
-    order.Newest().advance(np.zeros(count, np.int32), fixes["time"])
-    crossings.feed(np.zeros(count, np.int32), fixes["time"], fixes["lon"], fixes["lat"], fixes["accuracy"])
-print(warm, compiled())
-"""
-
-
-def test_what_a_start_compiles_is_what_positions_need() -> None:
-    said = subprocess.run([sys.executable, "-c", COMPILED], capture_output=True, text=True, check=True)
-    warm, after = re.findall(r"\[.*?\]", said.stdout.splitlines()[-1])
-    assert (warm, "0" in warm) == (after, False)
 
 
 def test_the_salt_of_a_day_is_the_same_until_it_is_over_and_then_nowhere(
