@@ -25,6 +25,7 @@ from cityhub.following import Following
 from cityhub.kernels import Kernels
 from cityhub.sources import Listening
 from cityhub.topics import AlarmTopics
+from cityhub.upkeep import REGISTRY_CHANNEL, Upkeep
 from edge.reading import Rows, now_us
 from ingest import checkpoint, held, posted, quota, report, store
 from ingest.assemble import Assembler
@@ -40,9 +41,8 @@ from ingest.lifecycle import Retention
 from ingest.order import Newest
 from ingest.quota import Quota, Quotas
 from ingest.records import write_archive, write_dead_letters, write_ledger, write_progress
-from ingest.registry import Device, Registry, Series
+from ingest.registry import Registry
 from ingest.session import Session, Stopped
-from ingest.slots import Slots
 from ingest.writer import Writer
 
 log = structlog.get_logger("cityhub.hub")
@@ -52,8 +52,6 @@ BEAT_EVERY_S = 1.0
 HEALTH_EVERY_S = 10.0
 AWAY_S = 5.0
 TAKEN_UP, TAKEN_UP_BYTES = 2_000, 16 << 20
-LOOK_EVERY_S = 0.05
-REGISTRY_CHANNEL = "cityhub_registry"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +78,7 @@ class Hub:
     def __init__(self, plan: Plan, stopping: threading.Event) -> None:
         self._plan, self._stopping = plan, stopping
         self._run_id = uuid4()
-        self._looked_at, self._took_at = 0.0, time.monotonic()
+        self._took_at = time.monotonic()
         self._registry, self._newest = Registry(self._look_again), Newest()
         self._counters = Counters()
         self._kernels = Kernels(self._registry, self._newest, rulebook.load(*plan.rule_folders), plan.days)
@@ -89,15 +87,25 @@ class Hub:
         self._inbox = Inbox(plan.mqtt_url, plan.client_id, self._listening.filters)
         self._census = Census(plan.database_url, self._inbox, self._registry, self._newest)
         self._alarms = Alarms(["log", "topic", *(["webhook"] if plan.webhook_url else [])])
-        self._slots = Slots(self._registry, self._create)
         self._clocks, self._quotas = Clocks(), Quotas(plan.device_quota, plan.department_quota)
         self._following = Following(
             plan.database_url, self._registry, self._clocks, self._session, plan.days, self._drain
         )
         self._fencing = self._following.fencing
+        self._upkeep = Upkeep(
+            self._session,
+            self._registry,
+            self._kernels,
+            self._counters,
+            self._census,
+            self._following,
+            self._quotas,
+            self._alarms,
+            drain=self._drain,
+        )
         self._assembler = Assembler(
             self._registry,
-            self._slots,
+            self._upkeep.slots,
             self._quotas,
             self._newest,
             self._clocks,
@@ -152,8 +160,7 @@ class Hub:
             self._session.run(lambda connection: self._alarms.register(connection, self._kernels.versions))
             self._following.warm()
             self._following.read()
-            self._refresh()
-            self._session.run(self._alarms.excuse)
+            self._upkeep.begin()
             self._resume()
             self._session.run(lambda _: self._store.begin())
             stack.callback(self._store.close)
@@ -207,7 +214,7 @@ class Hub:
                 self._inbox.watch()
                 self._listening.watch()
                 self._listen()
-                self._look_again()
+                self._upkeep.look_again()
                 self._session.run(self._beat.say)
                 if self._latest.behind or self._following.behind:
                     self._pass(Batch([]))  # nothing has come since: what is newest must be shown all the same
@@ -283,6 +290,9 @@ class Hub:
             for notifier in self._notifiers:
                 notifier.wake()
 
+    def _look_again(self) -> None:
+        self._upkeep.look_again()
+
     def _drain(self) -> bool:
         return self._writer.drain()
 
@@ -290,45 +300,6 @@ class Hub:
         # What is being written now is not in the table yet: wait for it before asking.
         self._writer.drain()
         return self._session.run(lambda connection: store.known(connection, rows))
-
-    def _look_again(self) -> None:
-        """Take in what has changed in the registry; asks the database only when somebody said so."""
-        now = time.monotonic()
-        if now - self._looked_at < LOOK_EVERY_S or not self._session.changed():
-            return
-        self._looked_at = now
-        self._refresh()
-        self._slots.forget()
-
-    def _refresh(self) -> None:
-        self._following.look_again()
-        self._census.look_again()
-        first, before = not self._registry.devices, self._registry.unwatched
-        self._meet(self._session.run(self._registry.refresh))
-        if underived := self._registry.underived():
-            self._create(underived)
-        if not first and self._registry.unwatched != before:
-            self._excuse()
-        stated = {
-            key: Quota(profile.quota.messages_per_s, profile.quota.burst)
-            for key, profile in self._registry.profiles.items()
-            if profile.quota
-        }
-        self._quotas.configure(self._registry.devices.values(), stated)
-
-    def _excuse(self) -> None:
-        """Devices have taken a step in their life: alarms of those out of service return, the others are told anew."""
-        self._writer.drain()  # an alarm that is being written now must not outlive this
-        self._session.run(self._alarms.excuse)
-        self._session.run(self._kernels.tell_anew)
-
-    def _create(self, wanted: set[tuple[Device, str]]) -> None:
-        self._meet(self._session.run(lambda connection: self._registry.create(connection, wanted)))
-
-    def _meet(self, fresh: list[Series]) -> None:
-        self._session.run(lambda connection: self._kernels.meet(connection, fresh))
-        self._session.run(lambda connection: self._counters.meet(connection, self._registry, fresh))
-        self._census.meet(fresh)
 
     def _resume(self) -> None:
         """Take up where the last run's commits ended: load the checkpoint, feed what was stored after it."""
