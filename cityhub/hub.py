@@ -7,27 +7,25 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import psycopg
 import structlog
 
-from alerts import outlook, rulebook, tally, webhook
+from alerts import rulebook, tally
 from alerts.alarms import Alarms
 from alerts.days import Days
-from alerts.notifier import Notice, Notifier
-from alerts.rule import LEVEL_NAMES
 from api.zoning import Turns
 from cityhub.beat import Beat
+from cityhub.channels import Channels
 from cityhub.crowd.census import Census
 from cityhub.following import Following
 from cityhub.kernels import Kernels
+from cityhub.remembering import Remembering
 from cityhub.sources import Listening
-from cityhub.topics import AlarmTopics
 from cityhub.upkeep import REGISTRY_CHANNEL, Upkeep
 from edge.reading import Rows, now_us
-from ingest import checkpoint, held, posted, quota, report, store
+from ingest import held, posted, quota, report, store
 from ingest.assemble import Assembler
 from ingest.batch import Batch, Seen
 from ingest.clock import Clocks
@@ -36,7 +34,7 @@ from ingest.dirty import Marks
 from ingest.health import Health
 from ingest.inbox import BATCH_MESSAGES, Inbox
 from ingest.keeper import Keeper
-from ingest.latest import Latest, upsert
+from ingest.latest import Latest
 from ingest.lifecycle import Retention
 from ingest.order import Newest
 from ingest.quota import Quota, Quotas
@@ -86,7 +84,14 @@ class Hub:
         self._listening = Listening(plan.sources, self._registry)
         self._inbox = Inbox(plan.mqtt_url, plan.client_id, self._listening.filters)
         self._census = Census(plan.database_url, self._inbox, self._registry, self._newest)
-        self._alarms = Alarms(["log", "topic", *(["webhook"] if plan.webhook_url else [])])
+        self._channels = Channels(
+            plan.database_url,
+            self._inbox.publish,
+            plan.webhook_url,
+            plan.webhook_secret,
+            allow_private=plan.webhook_allow_private,
+        )
+        self._alarms = Alarms(self._channels.names)
         self._clocks, self._quotas = Clocks(), Quotas(plan.device_quota, plan.department_quota)
         self._following = Following(
             plan.database_url, self._registry, self._clocks, self._session, plan.days, self._drain
@@ -150,7 +155,15 @@ class Hub:
             self._writer,
             lambda: self._following.unread,
         )
-        self._notifiers: list[Notifier] = []
+        self._remembering = Remembering(
+            self._session,
+            self._registry,
+            self._newest,
+            self._clocks,
+            self._kernels,
+            self._following,
+            self._census,
+        )
         self._turns = Turns()
 
     def run(self) -> None:
@@ -161,19 +174,13 @@ class Hub:
             self._following.warm()
             self._following.read()
             self._upkeep.begin()
-            self._resume()
+            self._remembering.take_up()
+            self._quotas.hold(self._session.run(held.waiting))
+            self._took_at -= self._session.run(store.seconds_since_last_run)
             self._session.run(lambda _: self._store.begin())
             stack.callback(self._store.close)
-            for channel, deliver in self._channels(stack).items():
-                notifier = Notifier(self._plan.database_url, channel, deliver)
-                notifier.start()
-                stack.callback(notifier.close)
-                self._notifiers.append(notifier)
-            keeper = Keeper(
-                self._plan.database_url,
-                self._plan.retention,
-                self._every_minute,
-            )
+            self._channels.start(stack)
+            keeper = Keeper(self._plan.database_url, self._plan.retention, self._every_minute)
             keeper.start()
             stack.callback(keeper.close)
             self._following.start()
@@ -194,7 +201,7 @@ class Hub:
             if self._writer.waits:
                 self._writer.abandon()
             elif self._writer.drain():
-                self._save()
+                self._remembering.save()
                 self._session.run(self._beat.say)
 
     def _pass_batches(self) -> None:
@@ -225,7 +232,7 @@ class Hub:
                 self._session.run(self._health.say)
             if now - saved_at >= CHECKPOINT_EVERY_S and self._writer.drain():
                 saved_at = now
-                self._save()
+                self._remembering.save()
 
     def _pass(self, batch: Batch) -> None:
         """Judge a batch and hand it to the writer: flags and rules, then fences."""
@@ -287,8 +294,7 @@ class Hub:
         self._following.committed(batch)
         self._beat.count(batch)
         if batch.events:
-            for notifier in self._notifiers:
-                notifier.wake()
+            self._channels.wake()
 
     def _look_again(self) -> None:
         self._upkeep.look_again()
@@ -300,65 +306,3 @@ class Hub:
         # What is being written now is not in the table yet: wait for it before asking.
         self._writer.drain()
         return self._session.run(lambda connection: store.known(connection, rows))
-
-    def _resume(self) -> None:
-        """Take up where the last run's commits ended: load the checkpoint, feed what was stored after it."""
-        saved = self._session.run(checkpoint.load)
-        self._kernels.take_up(saved)
-        self._following.take_up(saved)
-        self._census.take_up(saved)
-        fed = 0
-        for rows in self._session.run(
-            lambda connection: list(
-                checkpoint.stored_since(connection, self._newest.times, sorted(self._registry.series))
-            )
-        ):
-            self._kernels.replay(rows)
-            self._census.replay(rows)
-            self._session.run(lambda connection, rows=rows: _upsert_latest(connection, rows))  # type: ignore[misc]
-            fed += len(rows)
-        self._session.run(lambda connection: self._kernels.go_on_from(connection, saved))
-        self._quotas.hold(self._session.run(held.waiting))
-        self._took_at -= self._session.run(store.seconds_since_last_run)
-        log.info("resumed", checkpoint="newest" in saved, fed=fed)
-
-    def _save(self) -> None:
-        arrays = self._kernels.saved() | self._following.saved() | self._census.saved()
-        self._session.run(lambda connection: checkpoint.save(connection, arrays))
-        expected = self._kernels.expected()
-        self._session.run(lambda connection: outlook.write(connection, expected))
-        recorded = {device.id for device in self._registry.devices.values() if device.recorded}
-        self._session.run(lambda connection: self._clocks.write(connection, recorded))
-
-    def _channels(self, stack: ExitStack) -> dict[str, Any]:
-        channels: dict[str, Any] = {"log": say, "topic": AlarmTopics(self._inbox.publish)}
-        if self._plan.webhook_url:
-            hook = webhook.Webhook(
-                self._plan.webhook_url,
-                self._plan.webhook_secret.encode(),
-                allow_private=self._plan.webhook_allow_private,
-            )
-            stack.callback(hook.close)
-            channels["webhook"] = hook
-        return channels
-
-
-def say(notice: Notice) -> None:
-    """The log channel: one line a transition."""
-    body = notice.body
-    log.warning(
-        "alarm",
-        kind=body["kind"],
-        alarm_level=LEVEL_NAMES[body["level"]],
-        title=("EXERCISE " if body["exercise"] else "") + str(body["title"]),
-        device=body["device"],
-        value=f"{body['value']:g} {body['unit']}",
-        limit=body["threshold"],
-        zone=body["zone"],
-        at=body["at"],
-    )
-
-
-def _upsert_latest(connection: psycopg.Connection, rows: Rows) -> None:
-    with connection.transaction(), connection.cursor() as cursor:
-        upsert(cursor, rows)

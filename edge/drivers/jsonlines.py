@@ -108,7 +108,8 @@ class Lines:
             heard.samples += samples
             heard.fixes += fixes
             if len(self._devices) < DEVICES_NOTED:
-                self._devices[[*samples, *fixes][0][0].partition("/")[0]] = None
+                name = samples[0][0] if samples else fixes[0][0]
+                self._devices[name.partition("/")[0]] = None
         if len(self._rest) > LINE_LIMIT:
             errors.append(f"error {self._lines + 1} line longer than {LINE_LIMIT} bytes\n")
             self._rest = b""
