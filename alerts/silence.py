@@ -69,13 +69,13 @@ class Silence:
             room = max(series + 1, 2 * len(self._sender_of)) - len(self._sender_of)
             self._sender_of = np.pad(self._sender_of, (0, room))
             self._series.reach(len(self._sender_of) - 1)
-        self._sender_of[series] = sender
-        self._through.reach(sender)
         versions = applying(self._versions, subject)
         if series in self._rules:
             if self._rules[series] in versions[:1]:
                 return
             self._drop(series, now)
+        self._sender_of[series] = sender
+        self._through.reach(sender)
         if not versions:
             return
         rule = versions[0].rule
