@@ -18,6 +18,10 @@ from geo.zones import Zone
 
 _ZONE = tuple(field.name for field in fields(Zone) if field.name not in ("id", "version", "geometry"))
 _LINE = tuple(field.name for field in fields(Line) if field.name not in ("id", "version", "geometry"))
+FENCES = """kind <> 'camera-view' and (kind <> 'grid' or expected <> '{}'
+            or coalesce(exit_m, enter_s, exit_s, dwell_s) is not null)"""
+"""The zones at whose borders somebody comes and goes. Nothing stands in a camera's view; a cell of the grid says where
+things are, and is a fence where it says so: of a bus on its way every cell of a city would have two crossings."""
 PORTION = 200
 """So many rows are made zones at one go: other threads of a process that reads fifty thousand have their turn between."""
 
@@ -98,10 +102,10 @@ def fences(cursor: psycopg.Cursor[Any]) -> list[Zone]:
 
 
 def fenced(cursor: psycopg.Cursor[Any]) -> list[Fenced]:
-    """The same but for the views of cameras, in which nothing stands; no more of each than its fence needs."""
+    """Those among them at whose borders somebody comes and goes; no more of each than its fence needs."""
     cursor.execute(
-        """select id, version, geometry::text, area_m2, exit_m, enter_s, exit_s, dwell_s from zone_in_force
-           where kind <> 'camera-view' order by id"""
+        f"""select id, version, geometry::text, area_m2, exit_m, enter_s, exit_s, dwell_s from zone_in_force
+            where {FENCES} order by id"""  # noqa: S608 -- our own condition
     )
     found: list[Fenced] = []
     while rows := cursor.fetchmany(PORTION):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -97,6 +98,24 @@ def follow(fencing: Fencing, device: int, *parts: Fixes) -> list[tuple[int, int,
     fencing.follow(batch)
     kinds = ("exit", "cross", "outside", "absent", "enter", "inside", "dwell")
     return [(one["track"], one["zone"], kinds[one["kind"]]) for one in batch.crossings]
+
+
+def test_a_cell_of_the_grid_tells_of_nobody_unless_it_says_what_is_asked_at_its_border(
+    connection: psycopg.Connection,
+) -> None:
+    cells = [replace(square(key, **said), kind="grid") for key, said in (
+        ("plain", {}), ("lingering", {"dwell_s": 5.0}), ("manned", {"expected": ("pump-1",)}),
+    )]  # fmt: skip
+    here = draw(connection, replace(square("ward"), kind="district"), *cells)
+    fencing = Fencing()
+    fencing.refresh(connection)
+    told = follow(fencing, MEDIC, fixes(7, range(10)))
+    assert {(zone, kind) for _, zone, kind in told} == {
+        (here["ward"], "enter"), (here["manned"], "enter"), (here["lingering"], "enter"), (here["lingering"], "dwell"),
+    }  # fmt: skip
+    draw(connection, cells[0], replace(cells[1], dwell_s=None))  # and where it says so no more it is none
+    fencing.refresh(connection)
+    assert set(fencing.inside().zone.tolist()) == {here["ward"], here["manned"]}
 
 
 def test_zones_change_while_people_are_inside(connection: psycopg.Connection) -> None:

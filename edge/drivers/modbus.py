@@ -17,7 +17,6 @@ from pymodbus.exceptions import ModbusException
 
 from edge.drivers.conversation import Ask, Counts, Watch
 from edge.drivers.dialogue import Heard, Note, Sample
-from edge.drivers.listener import Accept
 from edge.journal import JournalBroken, JournalFull
 from edge.protocols.modbus.registers import Request, load
 from edge.reading import now_us
@@ -79,7 +78,7 @@ class Modbus:
     def __init__(  # noqa: PLR0917 -- the last five are the options of a file
         self,
         name: str,
-        accept: Accept,
+        accept: Callable[[list[Sample]], None],
         place: Place,
         stations: Mapping[str, str],
         maps: dict[str, str],
