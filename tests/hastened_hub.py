@@ -11,14 +11,14 @@ import os
 import time
 
 from cityhub.commands.hub import hub
-from cityhub.crowd import census, headcount
+from cityhub.crowd import census, counts
 
 if __name__ == "__main__":
     speed, meets = float(os.environ["HASTE"]), int(float(os.environ["HASTE_MEETS"]) * 1e9)
     wall = time.time_ns
     time.time_ns = lambda: int(meets + speed * (wall() - meets))
-    headcount.APART_S *= speed
-    headcount.SILENT_S *= speed
+    counts.APART_S *= speed
+    counts.SILENT_S *= speed
     census.WAIT_US = round(2 * census.WAIT_US * speed)
     census.BEHIND = round(census.BEHIND * speed)
     hub()

@@ -18,8 +18,8 @@ from alerts import rulebook
 from alerts.rulebook import Subject
 from alerts.watch import Watches
 from cityhub.crowd.census import DOORS, Census
+from cityhub.crowd.counts import COUNT
 from cityhub.crowd.ground import Gate, Ground, Meter, View, Watched
-from cityhub.crowd.headcount import COUNT
 from cityhub.crowd.recall import Past
 from cityhub.crowd.telling import Presence
 from cityhub.crowd.tick import Tick, Ticking

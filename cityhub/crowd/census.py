@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from alerts.alarms import Change
 from api.watched import LINE, ZONE
 from cityhub.crowd import border, ground
+from cityhub.crowd.counts import COUNT
 from cityhub.crowd.faults import idle
 from cityhub.crowd.ground import Ground, Meter
-from cityhub.crowd.headcount import COUNT
 from cityhub.crowd.recall import Past, recall
 from cityhub.crowd.tick import Tick, Ticking
 from cityhub.fencing import Fencing

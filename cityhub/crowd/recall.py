@@ -9,8 +9,8 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
+from cityhub.crowd.counts import COUNT, kept_s
 from cityhub.crowd.ground import Ground, Meter
-from cityhub.crowd.headcount import COUNT, kept_s
 from geo.filling import FORESEEN_S
 from ingest.records import array, from_us
 

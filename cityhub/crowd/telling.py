@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cityhub.crowd.doors import WHOLE
 from cityhub.crowd.ground import Watched
-from cityhub.crowd.headcount import WHOLE
 from geo.density import per_m2
 from geo.filling import FORESEEN_S, Filling
 from geo.levels import share_of_capacity

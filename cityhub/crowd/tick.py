@@ -13,9 +13,10 @@ import structlog
 from numpy.typing import NDArray
 
 from cityhub.crowd import telling
+from cityhub.crowd.counts import COUNT
 from cityhub.crowd.faults import outside
 from cityhub.crowd.ground import Ground, Meter, Watched
-from cityhub.crowd.headcount import COUNT, Counted, Headcount
+from cityhub.crowd.headcount import Counted, Headcount
 from cityhub.crowd.movement import Movement, Moving
 from cityhub.crowd.passage import flows
 from cityhub.crowd.recall import PERSONS, Past
@@ -79,8 +80,8 @@ class Ticking:
 
     def recall(self, past: Past, doors: Mapping[str, NDArray[np.float64]]) -> None:
         """Begin where the last run of the hub ended."""
-        self._heads.remember(past.counts)
-        self._heads.restore(doors)
+        self._heads.counts.remember(past.counts)
+        self._heads.doors.restore(doors)
         for device, counts in past.persons.items():
             self._past[device].extend(counts)
 
@@ -105,7 +106,8 @@ class Ticking:
         said += [_Said(device, {metric: None}) for device, metric in resting]
         bodies = [_body(at_us, said[first : first + TOGETHER]) for first in range(0, len(said), TOGETHER)]
         return Tick(
-            number, [body for body in bodies if body["values"]], words, self._heads.state(), self._heads.waiting.copy()
+            number, [body for body in bodies if body["values"]], words, self._heads.doors.state(),
+            self._heads.doors.waiting.copy(),
         )  # fmt: skip
 
     def _zone(
@@ -168,7 +170,7 @@ class Ticking:
 
     def _lines(self, at_us: int, own: Own) -> Iterator[_Said]:
         for gate, flow, ways in zip(
-            self._ground.gates, flows(self._heads, self._movement, at_us), self._heads.ways, strict=True
+            self._ground.gates, flows(self._heads, self._movement, at_us), self._heads.doors.ways, strict=True
         ):
             found = {
                 "flow-forward": flow.forward,
@@ -183,13 +185,16 @@ class Ticking:
             yield _Said(
                 gate.device,
                 said,
-                {"by": "tracks" if gate.counter is None else "doors", "doors": self._heads.newest(ways)}
+                {
+                    "by": "tracks" if gate.counter is None else "doors",
+                    "doors": self._heads.counts.newest(ways),
+                }
                 if said
                 else {},
             )
 
     def _clocks(self) -> Iterator[_Said]:
-        apart = self._heads.apart
+        apart = self._heads.counts.apart
         self._tell({
             f"the clock of {key} is {abs(behind):.0f} s {'behind' if behind > 0 else 'ahead'}: its counts are left out"
             for key, behind in apart.items()
