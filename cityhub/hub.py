@@ -23,6 +23,7 @@ from cityhub.beat import Beat
 from cityhub.crowd.census import Census
 from cityhub.following import Following
 from cityhub.kernels import Kernels
+from cityhub.setback import Setback
 from cityhub.sources import Listening
 from cityhub.topics import AlarmTopics
 from edge.reading import Rows, now_us
@@ -88,6 +89,7 @@ class Hub:
         self._listening = Listening(plan.sources, self._registry)
         self._inbox = Inbox(plan.mqtt_url, plan.client_id, self._listening.filters)
         self._census = Census(plan.database_url, self._inbox, self._registry, self._newest)
+        self._setback = Setback(self._newest, self._kernels, self._census)
         self._alarms = Alarms(["log", "topic", *(["webhook"] if plan.webhook_url else [])])
         self._slots = Slots(self._registry, self._create)
         self._clocks, self._quotas = Clocks(), Quotas(plan.device_quota, plan.department_quota)
@@ -113,6 +115,7 @@ class Hub:
             self._registry,
             shed=lambda: self._listening.shed,
             failed=lambda: self._census.failed,
+            set_back=self._setback.take_told,
         )
         self._latest, self._marks = Latest(), Marks()
         self._store = store.Store(
@@ -208,6 +211,7 @@ class Hub:
                 self._listening.watch()
                 self._listen()
                 self._look_again()
+                self._setback.look()
                 self._session.run(self._beat.say)
                 if self._latest.behind or self._following.behind:
                     self._pass(Batch([]))  # nothing has come since: what is newest must be shown all the same
@@ -329,6 +333,7 @@ class Hub:
         self._session.run(lambda connection: self._kernels.meet(connection, fresh))
         self._session.run(lambda connection: self._counters.meet(connection, self._registry, fresh))
         self._census.meet(fresh)
+        self._setback.meet(fresh)
 
     def _resume(self) -> None:
         """Take up where the last run's commits ended: load the checkpoint, feed what was stored after it."""

@@ -33,6 +33,7 @@ from ingest.registry import Registry, Series
 
 log = structlog.get_logger("cityhub.kernels")
 
+SECOND_US = 1_000_000
 UNUSUAL = "unusual-"
 """Before the names of what the rules on anomaly scores remember, in a checkpoint."""
 
@@ -144,6 +145,12 @@ class Kernels:
         standing = alarms.standing(connection)
         for watches in (self._watches, self._unusual):
             watches.set_told(standing, "live")
+
+    def go_back(self, series: NDArray[np.int32], now: int) -> None:
+        """The clock by which we ourselves speak of these series was set back: from now on they are judged as ever."""
+        self._newest.go_back(series, now - SECOND_US)
+        for watches in (self._watches, self._unusual):
+            watches.go_back(series, now)
 
     def _crossings(self, rows: Rows, newer: NDArray[np.bool_], late: NDArray[np.bool_]) -> list[Change]:
         """What rules on values say."""

@@ -15,8 +15,8 @@ from geo.counting import HALF_LIVES
 COUNT = np.dtype([("time", "<i8"), ("slot", "<i4"), ("value", "<f8"), ("flag", "u1"), ("arrived", "<i8")])
 """A reading that counts people; times in us."""
 
-LEAST_HALF_LIFE_S = 10.0
-"""A count fades with the interval of its camera; one that speaks every second is smoothed over so long."""
+LEAST_HALF_LIFE_S = 5.0
+"""One that speaks every second is smoothed over so long."""
 LEAST_KEPT_S = 120.0
 """A flow looks back over a minute and an interval."""
 APART_S = 30.0
@@ -129,4 +129,9 @@ class Counts:
 
 def kept_s(interval_s: float) -> float:
     """How long counts that come so often are kept."""
-    return max(HALF_LIVES * max(interval_s, LEAST_HALF_LIFE_S), LEAST_KEPT_S)
+    return max(HALF_LIVES * half_life_s(interval_s), LEAST_KEPT_S)
+
+
+def half_life_s(interval_s: float) -> float:
+    """How soon a count weighs half: it fades with the interval of its camera, and is gone after four of them."""
+    return max(interval_s / 2, LEAST_HALF_LIFE_S)

@@ -44,6 +44,7 @@ class Doors:
         self.ways: list[tuple[Meter | None, Meter | None]] = []
         """By gate: the meters of its two ways; None where nothing counts it."""
         self._passes = np.zeros(0, np.int32)
+        self._stated: dict[int, float] = {}
 
     @property
     def spread(self) -> Column:
@@ -74,6 +75,11 @@ class Doors:
         """Take in new readings: those that count passings wait for their moment."""
         self.waiting = np.concatenate([self.waiting, rows[np.isin(rows["slot"], self._passes)]])
 
+    def state_count(self, zone: int, count: np.void) -> None:
+        """Somebody says how many are in a zone (place), and is believed: at the next moment the doors go on from it."""
+        if count["flag"] not in (FAIL, MISSING):
+            self._stated[zone] = float(count["value"])
+
     def count(
         self, at_us: int, seen: Column, share: Column, alive: Callable[[Meter, int], bool]
     ) -> tuple[Column, Column]:
@@ -86,6 +92,11 @@ class Doors:
         ready = self.waiting["time"] <= at_us
         passed, self.waiting = self.waiting[ready], self.waiting[~ready]
         self._occupancy.passed(*(self._through(passed, way) for way in (0, 1)))
+        if self._stated:
+            zones, persons = np.array(list(self._stated)), np.array(list(self._stated.values()))
+            self._occupancy.forget(zones)
+            self._occupancy.counted(zones, persons, np.sqrt(np.maximum(persons, 1.0)))
+            self._stated.clear()
         attended = self._attended(at_us, alive)
         known = self._occupancy.known & attended
         # A count errs by its square root, as `geo.counting` takes it.

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from cityhub.crowd.counts import LEAST_HALF_LIFE_S
+from cityhub.crowd.counts import LEAST_HALF_LIFE_S, half_life_s
 from cityhub.crowd.ground import Ground, Meter, View
 from edge.reading import PASS, UNEVALUATED
 from geo.counting import Views
@@ -40,7 +40,7 @@ class Floor:
         self._slots = np.array([slot for slot, _ in mine], np.int64)
         self._camera = np.array([place[meter.device] for _, meter in mine], np.int64)
         for _, meter in mine:
-            self._half_life[place[meter.device]] = max(meter.interval_s, LEAST_HALF_LIFE_S)
+            self._half_life[place[meter.device]] = half_life_s(meter.interval_s)
 
     def cameras(self, zone: int) -> set[str]:
         """The cameras that see some of a zone."""

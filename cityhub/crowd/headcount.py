@@ -53,6 +53,13 @@ class Headcount:
     def attend(self, meters: Iterable[Meter]) -> None:
         """These series count; all others are nothing to us."""
         meters = list(meters)
+        place = {zone.id: index for index, zone in enumerate(self.ground.watched)}
+        self._tallied = {
+            meter.slot: place[meter.zone_id]
+            for meter in meters
+            if meter.counts == "tally" and meter.zone_id in place
+        }
+        meters = [meter for meter in meters if meter.counts != "tally"]
         self.counts.attend(meters)
         self.dense = {meter.zone_id for meter in meters if meter.dense and meter.zone_id is not None}
         """Ids of zones whose density a camera says itself."""
@@ -63,6 +70,8 @@ class Headcount:
 
     def take(self, rows: NDArray[np.void], heard: Mapping[int, int]) -> None:
         """Take in new readings, in the order in which they came."""
+        for row in rows[np.isin(rows["slot"], list(self._tallied))]:
+            self.doors.state_count(self._tallied[int(row["slot"])], row)
         self.doors.take(self.counts.take(rows, heard))
 
     def count(self, at_us: int, tracks: Column) -> Counted:
