@@ -151,6 +151,7 @@ class Kernels:
         self._newest.go_back(series, now - SECOND_US)
         for watches in (self._watches, self._unusual):
             watches.go_back(series, now)
+        self._observers.go_back(series, now)
 
     def _crossings(self, rows: Rows, newer: NDArray[np.bool_], late: NDArray[np.bool_]) -> list[Change]:
         """What rules on values say."""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from alerts import rulebook
+from alerts.checks.forecast import Forecasts
 from alerts.rulebook import Subject
 from alerts.watch import Watches
 from edge.reading import PASS, READING
@@ -34,3 +35,18 @@ def test_an_alarm_that_was_pending_by_the_wrong_clock_rises_by_the_right_one(*, 
         watches.go_back(np.array([SLOT], np.int32), NOW)
     found = [say(NOW + each * 10 * SECOND, 5) for each in range(1, 6)]
     assert [level for levels in found for level in levels] == ([3] if told else [])
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_forecast_goes_on_by_the_right_clock(*, told: bool) -> None:
+    forecasts = Forecasts()
+    forecasts.add(SLOT)
+    for hour, values in ((HOUR, range(100)), (0, range(100, 200))):
+        if told and not hour:
+            forecasts.go_back(np.array([SLOT], np.int32), NOW)
+        rows = np.array(
+            [(NOW + hour + 10 * SECOND * (1 + each), SLOT, each, PASS) for each in values], READING
+        )
+        forecasts.observe(rows, np.ones(len(rows), bool))
+    outlook = forecasts.ahead(SLOT)[0]
+    assert outlook.median == pytest.approx(200 if told else 100, abs=2)
