@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg.rows import dict_row
@@ -16,6 +16,13 @@ from alerts.rulebook import AnyVersion, Version
 
 CHANNEL = "cityhub_alarm"
 """NOTIFY channel: carries the id of every new alarm transition."""
+
+
+class Clause(NamedTuple):
+    """A part of a reason: what it says, by a key that a console knows, and its figures by name."""
+
+    say: str
+    figures: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,7 @@ class Change:
     moved_by: Sequence[datetime] = ()  # they, oldest first; no more than the kernel keeps
     against: Sequence[datetime] = ()  # the readings that a rise or fall was measured from
     reason: str = ""  # in words, where limits alone do not say it
+    because: Sequence[Clause] = ()  # the same for whoever says it in another language
 
 
 class Alarms:
@@ -153,6 +161,7 @@ class Alarms:
             "series": change.series_id, "to_level": change.to_level, "at": change.at, "value": change.value,
             "reading_time": change.reading_time, "held": change.held, "moved_by": list(change.moved_by),
             "moves": change.moves, "against": list(change.against), "reason": change.reason or None,
+            "because": Jsonb([each._asdict() for each in change.because]) if change.because else None,
         }  # fmt: skip
 
     def _tell(self, cursor: psycopg.Cursor, transition_id: int) -> None:
@@ -166,9 +175,9 @@ class Alarms:
 
 STEP = """
 insert into alarm_transition (alarm_id, kind, from_level, to_level, at, value, reading_time, rule_version_id,
-                              held, moved_by, moves, against, reason)
+                              held, moved_by, moves, against, reason, because)
 values (%(alarm)s, %(kind)s, %(from_level)s, %(to_level)s, %(at)s, %(value)s, %(reading_time)s, %(version)s,
-        %(held)s, %(moved_by)s, %(moves)s, %(against)s, %(reason)s)
+        %(held)s, %(moved_by)s, %(moves)s, %(against)s, %(reason)s, %(because)s)
 returning id"""
 
 SHADOW = """

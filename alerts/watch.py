@@ -158,6 +158,16 @@ class Watches:
         if self.watches["repeat"][watch] >= 0:
             self._repeats["crossed"][self.watches["repeat"][watch]] = held
 
+    def go_back(self, series: NDArray[np.int32], now: int) -> None:
+        """The clock of whoever speaks of these series was set back: what began in its future has begun now."""
+        watches = np.flatnonzero(np.isin(self._series[: self.count], series))
+        for column in ("since", "level_at"):
+            self.states[column][watches] = np.minimum(self.states[column][watches], now)
+        trails, repeats = self.watches["trail"][watches], self.watches["repeat"][watches]
+        self._trails[trails[trails >= 0]] = empty_trails(1)[0]
+        at = self._repeats["at"]
+        at[repeats[repeats >= 0]] = np.minimum(at[repeats[repeats >= 0]], now)
+
     def remember(self, watch: int, time: int, value: float) -> None:
         """Take a sound value as one from which a rise or fall may be measured, and as nothing else."""
         window = self._limits["window"][self.watches["limits"][watch]]

@@ -29,11 +29,19 @@ class Now(BaseModel):
     flag: int
 
 
+class Clause(BaseModel):
+    """A part of a reason in words: what it says, by a key, and its figures by name."""
+
+    say: str
+    figures: dict[str, Number]
+
+
 class Alarm(BaseModel):
     """An alarm; levels run from 0 normal to 4 red.
 
     `value` is that of the last transition, `now` the newest one while the alarm stands, and
-    `interval_s` says how often a new one is to be expected. `reason`: why it stands in words, as its last step that has any says it.
+    `interval_s` says how often a new one is to be expected. `reason`: why it stands in words, as its last step that has any says it;
+    `because`: the same in clauses, for a program that says it in another language.
     """
 
     id: str
@@ -64,6 +72,7 @@ class Alarm(BaseModel):
     lat: Number
     trend: int
     reason: str | None
+    because: list[Clause] | None
 
 
 class Transition(BaseModel):
@@ -81,6 +90,7 @@ class Transition(BaseModel):
     actor: str | None
     comment: str | None
     reason: str | None
+    because: list[Clause] | None
 
 
 class AlarmDetail(Alarm):
@@ -110,7 +120,7 @@ COLUMNS = """
         'value', case when abs(l.value) < 'infinity' then l.value end, 'time', l.time, 'flag', l.flag
     ) end as now,
     case when jsonb_typeof(planned.every) = 'number' then planned.every::float8 end as interval_s,
-    coalesce(recent.trend, 0) as trend, said.reason
+    coalesce(recent.trend, 0) as trend, said.reason, said.because
 """
 TABLES = """
     alarm a
@@ -127,7 +137,7 @@ TABLES = """
         from profile f where f.key = d.profile
     ) as planned on true
     left join lateral (
-        select reason from alarm_transition
+        select reason, because from alarm_transition
         where alarm_id = a.id and reason is not null and to_level > 0 order by alarm_transition.id desc limit 1
     ) as said on true
     left join lateral (
@@ -157,7 +167,7 @@ async def alarm_of(connection: AsyncConnection[DictRow], reach: int | None, alar
     steps = await connection.execute(
         """
         select t.id::text as id, t.kind, t.from_level, t.to_level, t.at, t.recorded_at, t.value,
-               t.reading_time, v.sha256 as rule_sha256, t.actor, t.comment, t.reason
+               t.reading_time, v.sha256 as rule_sha256, t.actor, t.comment, t.reason, t.because
         from alarm_transition t left join rule_version v on v.id = t.rule_version_id
         where t.alarm_id = %s::bigint order by t.alarm_id desc, t.id desc limit 1000
         """,

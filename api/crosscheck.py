@@ -10,6 +10,7 @@ import psycopg
 import shapely
 
 from geo import table
+from geo.doors import advice, unstarted
 from geo.jurisdiction import CHAIN
 from geo.lines import COUNTING, Line
 from geo.overlap import remarks
@@ -112,11 +113,13 @@ def notes(cursor: psycopg.Cursor[Any], parsed: Parsed, fresh: Collection[str]) -
     ]
     if len(told) > TOLD:
         told = [*told[:TOLD], f"{len(told) - TOLD:,} more keys are no department's or no device's."]
-    if any(zone.kind in CHAIN or zone.kind == VIEW for zone in zones):
+    doors = any(line.key in fresh and line.counter for line in parsed.lines)
+    if doors or any(zone.kind in CHAIN or zone.kind == VIEW for zone in zones):
         now = datetime.now(UTC)
-        told += remarks(
-            [zone for zone in table.zones(cursor) if zone.valid_to is None or zone.valid_to > now], fresh
-        )
+        here = [zone for zone in table.zones(cursor) if zone.valid_to is None or zone.valid_to > now]
+        told += remarks(here, fresh)
+        if doors:
+            told += advice(unstarted(here, list(table.lines(cursor)), fresh))
     return told
 
 

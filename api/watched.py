@@ -16,6 +16,8 @@ from ingest.registry import HUB
 
 ZONE, LINE = "zone", "counting-line"
 """The profiles, which are also what tells such a device from one of the field."""
+OURS = (HUB, ZONE, LINE)
+"""Of these the hub alone speaks, by its own clock."""
 PREFIX = {ZONE: "zone-", LINE: "line-"}
 
 WANTED = """

@@ -22,6 +22,7 @@ from cityhub.crowd.census import Census
 from cityhub.following import Following
 from cityhub.kernels import Kernels
 from cityhub.remembering import Remembering
+from cityhub.setback import Setback
 from cityhub.sources import Listening
 from cityhub.upkeep import REGISTRY_CHANNEL, Upkeep
 from cityhub.warming import warm
@@ -85,6 +86,7 @@ class Hub:
         self._listening = Listening(plan.sources, self._registry)
         self._inbox = Inbox(plan.mqtt_url, plan.client_id, self._listening.filters)
         self._census = Census(plan.database_url, self._inbox, self._registry, self._newest)
+        self._setback = Setback(self._newest, self._kernels, self._census)
         self._channels = Channels(
             plan.database_url,
             self._inbox.publish,
@@ -107,6 +109,7 @@ class Hub:
             self._following,
             self._quotas,
             self._alarms,
+            setback=self._setback,
             drain=self._drain,
         )
         self._assembler = Assembler(
@@ -127,6 +130,7 @@ class Hub:
             self._registry,
             shed=lambda: self._listening.shed,
             failed=lambda: self._census.failed,
+            set_back=self._setback.take_told,
         )
         self._latest, self._marks = Latest(), Marks()
         self._store = store.Store(
@@ -223,6 +227,7 @@ class Hub:
                 self._listening.watch()
                 self._listen()
                 self._upkeep.look_again()
+                self._setback.look()
                 self._session.run(self._beat.say)
                 if self._latest.behind or self._following.behind:
                     self._pass(Batch([]))  # nothing has come since: what is newest must be shown all the same

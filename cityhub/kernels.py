@@ -33,6 +33,7 @@ from ingest.registry import Registry, Series
 
 log = structlog.get_logger("cityhub.kernels")
 
+SECOND_US = 1_000_000
 UNUSUAL = "unusual-"
 """Before the names of what the rules on anomaly scores remember, in a checkpoint."""
 
@@ -155,6 +156,13 @@ class Kernels:
         standing = alarms.standing(connection)
         for watches in (self._watches, self._unusual):
             watches.set_told(standing, "live")
+
+    def go_back(self, series: NDArray[np.int32], now: int) -> None:
+        """The clock by which we ourselves speak of these series was set back: from now on they are judged as ever."""
+        self._newest.go_back(series, now - SECOND_US)
+        for watches in (self._watches, self._unusual):
+            watches.go_back(series, now)
+        self._observers.go_back(series, now)
 
     def _bind(self, series: Series) -> Subject:
         """Let the rules judge a series that apply to it where it stands now."""

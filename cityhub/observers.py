@@ -76,6 +76,10 @@ class Observers:
         self._tallies.tally.mark(rows, newer, ~newer, checked_by(outcome))
         self._forecasts.observe(rows, newer)
 
+    def go_back(self, series: NDArray[np.int32], now: int) -> None:
+        """The clock by which we speak of these series was set back."""
+        self._forecasts.go_back(series, now)
+
     def listen(self, *, away: bool) -> list[Change]:
         """Call about once a second: who has fallen silent; `away`: nobody can be heard."""
         return self._changes(self._silence.tick(time.monotonic(), away=away))

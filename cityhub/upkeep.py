@@ -9,6 +9,7 @@ from alerts.alarms import Alarms
 from cityhub.crowd.census import Census
 from cityhub.following import Following
 from cityhub.kernels import Kernels
+from cityhub.setback import Setback
 from ingest.counters import Counters
 from ingest.quota import Quota, Quotas
 from ingest.registry import Device, Registry, Series
@@ -34,12 +35,13 @@ class Upkeep:
         quotas: Quotas,
         alarms: Alarms,
         *,
+        setback: Setback,
         drain: Callable[[], object],
     ) -> None:
         """`drain` waits until what was handed to the writer is committed."""
         self._session, self._registry, self._drain = session, registry, drain
         self._kernels, self._counters, self._quotas, self._alarms = kernels, counters, quotas, alarms
-        self._census, self._following = census, following
+        self._census, self._setback, self._following = census, setback, following
         self.slots = Slots(registry, self._create)
         self._looked_at = 0.0
 
@@ -93,3 +95,4 @@ class Upkeep:
         self._session.run(lambda connection: self._kernels.meet(connection, fresh))
         self._session.run(lambda connection: self._counters.meet(connection, self._registry, fresh))
         self._census.meet(fresh)
+        self._setback.meet(fresh)

@@ -16,13 +16,14 @@ from fix_hub import wait_for
 from fix_services import Private
 from shapely import box
 
+from cityhub.crowd import border
 from cityhub.fencing import PREFIX, Fencing
 from cityhub.redrawing import Drawn, Redrawing
 from edge.reading import now_us
 from geo.fence import KINDS
 from geo.plane import metres_per_degree
 from geo.table import keep, retire
-from geo.track import BELIEVED, NEVER, VAGUE
+from geo.track import BELIEVED, VAGUE
 from geo.zones import Zone
 from ingest import checkpoint, fix_rows, salt, store, tracks
 from ingest.batch import Batch
@@ -83,6 +84,7 @@ def fixes(
 def batch_of(device: int, *parts: Fixes) -> Batch:
     rows = np.concatenate(parts)
     batch = Batch([Message("city/v1/order/x/position", b"[]", 0, 0, BEGUN)], fixes=rows)
+    batch.arrived = np.array([BEGUN])
     batch.fix_device = np.full(len(rows), device, np.int32)
     batch.fix_source = np.zeros(len(rows), np.intp)
     batch.fix_late = np.zeros(len(rows), np.bool_)
@@ -134,7 +136,8 @@ def test_zones_change_while_people_are_inside(connection: psycopg.Connection) ->
         [MEDIC, 0],
         [False, True],
     ]
-    assert fencing.seen(np.array([7, 99], np.int32)).tolist() == [BEGUN + 9 * S, NEVER]
+    assert fencing.told(np.array([7, 99], np.int32)).tolist() == [BEGUN, 0], "by our clock, not by theirs"
+    assert fencing.devices_told() == {MEDIC: BEGUN}
     # A new zone before the others, and another shape of one: who is inside is told nothing, and leaves by the new border.
     draw(connection, square("a", side_m=150), square("c", 50))
     with connection.cursor() as cursor:
@@ -275,9 +278,18 @@ def test_who_ought_to_be_inside_and_is_not_is_told_once(connection: psycopg.Conn
     assert follow(fencing, MEDIC, fixes(9, range(10), named=False)) == [(9, here["base"], "enter")]
     assert follow(fencing, MEDIC, fixes(7, range(10))) == [(7, here["base"], "enter")]
     assert fencing.absent().device.tolist() == [PUMP]
+    # So long as it was heard lately it is there; then nobody knows, and the pump has never been heard of.
+    known = [
+        (len(seen.device[seen.device == MEDIC]), seen.absent[here["base"]], seen.unheard[here["base"]])
+        for late_s in (60, 899, 901)
+        if (seen := border.look(fencing, BEGUN + late_s * S, lambda _: border.SILENT_US))
+    ]
+    assert known == [(1, 0, 1), (1, 0, 1), (0, 0, 2)]
     assert [kind for *_, kind in follow(fencing, MEDIC, fixes(7, range(10, 40), 900))] == ["exit", "absent"]
     assert follow(fencing, MEDIC, fixes(7, range(40, 80), 900)) == []
     assert fencing.absent().device.tolist() == [MEDIC, PUMP]
+    gone = border.look(fencing, BEGUN + 60 * S, lambda _: border.SILENT_US)
+    assert (gone.absent[here["base"]], gone.unheard[here["base"]]) == (1, 1)
     # A restart, and zones read again, do not tell it anew.
     after = Fencing()
     after.refresh(connection)

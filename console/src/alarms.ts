@@ -82,8 +82,10 @@ export const titleOf = (alarm: Alarm, words: Pick<Words, "title" | "metric">): s
 /** What it is wrong with. */
 export const deviceOf = (alarm: Alarm): string => alarm.device_name?.trim() || alarm.device;
 
-/** Why, without the name that stands beside it. */
-export function reasonOf(alarm: Alarm): string {
+/** Why, without the name that stands beside it; in the language of the words, where they know all clauses of it. */
+export function reasonOf(alarm: Alarm, words: Pick<Words, "because">): string {
+  const said = alarm.because?.length ? words.because(alarm.because) : null;
+  if (said !== null) return said;
   const name = `${deviceOf(alarm)}: `;
   const reason = alarm.reason ?? "";
   return reason.startsWith(name) ? reason.slice(name.length) : reason;

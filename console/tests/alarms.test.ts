@@ -1,6 +1,8 @@
 // Order, state and merging of alarms: what comes first, who has it, and that old news changes nothing.
 import { describe, expect, test } from "vitest";
 import { byUrgency, countByLevel, digitOf, holdOf, isOpen, letterOf, openInOrder, reasonOf, shownLevel, withNews } from "../src/alarms";
+import { en } from "../src/words/en";
+import { zh } from "../src/words/zh";
 import { alarmLike } from "./alarmLike";
 
 const table = (...alarms: ReturnType<typeof alarmLike>[]) => new Map(alarms.map((alarm) => [alarm.id, alarm]));
@@ -18,9 +20,16 @@ describe("what an alarm means", () => {
     expect(shownLevel(alarmLike({ state: "returned", level: 0, peak_level: 3 }))).toBe(3);
   });
   test("a reason does not say the name twice", () => {
-    expect(reasonOf(alarmLike({}))).toBe("");
-    expect(reasonOf(alarmLike({ device_name: "The square", reason: "The square: full in about 9 min" }))).toBe("full in about 9 min");
-    expect(reasonOf(alarmLike({ reason: "never so high at this hour" }))).toBe("never so high at this hour");
+    expect(reasonOf(alarmLike({}), zh)).toBe("");
+    const alarm = alarmLike({
+      device_name: "The square", reason: "The square: full in about 9 min, 820 of 1,000 people, 20 more a minute",
+      because: [{ say: "full-soon", figures: { minutes: 9.2, earliest: 7, latest: 14 } }, { say: "people", figures: { n: 820, of: 1000 } }, { say: "pace", figures: { change: 20 } }],
+    });
+    expect(reasonOf(alarm, en)).toBe("full in about 9 min, 820 of 1,000 people, 20 more a minute");
+    expect(reasonOf(alarm, zh)).toBe("约 9 分钟后满员（7 至 14），820 人，容量 1,000 人，每分钟增加 20 人");
+    const unknown = { ...alarm, because: [{ say: "of another version", figures: {} }] };
+    expect(reasonOf(unknown, zh)).toBe(reasonOf(alarm, en));
+    expect(reasonOf(alarmLike({ reason: "never so high at this hour" }), zh)).toBe("never so high at this hour");
   });
   test("letters end at Z", () => {
     expect([0, 5, 25, 26, -1].map(letterOf)).toEqual(["A", "F", "Z", "", ""]);

@@ -1,4 +1,5 @@
 // The English words of the console. Its type is the type of every dictionary.
+import type { Clause } from "../contract";
 
 const many = (n: number, one: string, more: string): string => `${n} ${n === 1 ? one : more}`;
 
@@ -9,7 +10,7 @@ const METRICS: Record<string, string> = {
   ph: "pH", turbidity: "turbidity", pressure: "pressure", tilt: "tilt", angle: "tilt", methane: "methane", gas: "gas",
   density: "crowd density", crowd_density: "crowd density", count: "count", in: "people coming in", out: "people going out", passed: "passers-by", occupancy: "occupancy", water: "depth to water",
   persons: "people", full: "share of capacity", change: "people more a minute", "minutes-to-full": "time to capacity", crowded: "density at the closest", seen: "share seen", disagree: "cameras and doors apart by",
-  tracks: "tracks inside", dwelling: "staying too long", absent: "missing", intruders: "inside and not expected", spread: "uncertainty",
+  tracks: "tracks inside", dwelling: "staying too long", absent: "missing", unheard: "not heard, nobody knows where", intruders: "inside and not expected", untimed: "positions of a wrong time", "clock-back": "clock set back by", spread: "uncertainty",
   "flow-forward": "flow forward", "flow-back": "flow back", "flow-both": "flow, both ways", "clock-apart": "clock off by",
   open: "open", lamp: "lamp", backlog: "readings waiting", people: "people", speed: "speed",
   "pm2-5": "PM2.5", "cod-mn": "CODMn", cod: "COD", rssi: "signal (RSSI)", snr: "signal (SNR)", "rain-5min": "rain in 5 min", "rain-1h": "rain in 1 h", "rain-1d": "rain in a day",
@@ -29,6 +30,8 @@ export const en = {
   stateOf: (metric: string | null, value: number | null): string | null => (metric === "open" ? (value === 1 ? "open" : value === 0 ? "closed" : null) : null),
   /** A rule's title; those that are shipped have a translation. */
   title: (title: string) => title,
+  /** A reason from its clauses; null: the hub's own sentence stands, which is English. */
+  because: (_clauses: Clause[]): string | null => null,
   metric: (key: string) => METRICS[key.toLowerCase()] ?? key.replaceAll(/[_-]/g, " "),
 
   signIn: {

@@ -1,12 +1,13 @@
 // The Chinese words of the console.
 import type { Words } from "../words";
+import { because } from "./because";
 
 const METRICS: Record<string, string> = {
   level: "水位", water_level: "水位", depth: "积水深度", flow: "流量", discharge: "流量", rain: "雨量", rainfall: "雨量",
   temperature: "温度", humidity: "湿度", conductivity: "电导率", ph: "pH", turbidity: "浊度", pressure: "压力", tilt: "倾角",
   angle: "倾角", methane: "甲烷", gas: "燃气", density: "人群密度", crowd_density: "人群密度", count: "计数", in: "进入人数", passed: "通过人数", occupancy: "占有率",
   persons: "人数", full: "占容量", change: "每分钟增加人数", "minutes-to-full": "距满员时间", crowded: "最密处密度", seen: "可见面积占比", disagree: "摄像机与出入口计数相差",
-  tracks: "区内轨迹", dwelling: "滞留过久", absent: "应在未在", intruders: "未经许可在内", spread: "误差",
+  tracks: "区内轨迹", dwelling: "滞留过久", absent: "应在未在", unheard: "应在而失联", intruders: "未经许可在内", untimed: "时间有误的位置", "clock-back": "时钟被拨回", spread: "误差",
   "flow-forward": "正向流量", "flow-back": "反向流量", "flow-both": "双向流量", "clock-apart": "时钟偏差",
   water: "水面距井盖", open: "开启", lamp: "灯", backlog: "待传读数", people: "人数",
   velocity: "流速", "volume-total": "累计水量", "rain-total": "累计雨量", "rain-5min": "5 分钟雨量", "rain-1h": "1 小时雨量", "rain-1d": "日雨量",
@@ -24,6 +25,7 @@ const TITLES: Record<string, string> = {
   "Crowd density": "人群密度", "Manhole cover open": "井盖开启", "Water under the manhole cover": "井下水位", "River stage": "河道水位",
   "Filling up": "接近满员", "Full soon": "即将满员", "Somebody is in a restricted area": "有人进入禁区", "Somebody stays too long": "有人滞留过久",
   "Not where it ought to be": "应在未在", "As many as can pass": "通道已达极限", "Clock apart, its counts are left out": "时钟偏差，其计数不用", "Cameras and doors disagree": "摄像机与出入口计数不符", "The census failed": "人数统计失败",
+  "Not heard, and ought to be inside": "应在而失联", "Positions of a wrong time in a restricted area": "禁区内有时间错误的位置", "The hub's clock was set back": "中枢时钟被拨回",
 };
 
 export const zh: Words = {
@@ -37,6 +39,7 @@ export const zh: Words = {
   exercise: "演练",
   stateOf: (metric, value) => (metric === "open" ? (value === 1 ? "开启" : value === 0 ? "关闭" : null) : null),
   title: (title) => TITLES[title] ?? title,
+  because,
   metric: (key) => METRICS[key.toLowerCase()] ?? key.replaceAll(/[_-]/g, " "),
 
   signIn: {
