@@ -57,7 +57,9 @@ class Outpost:
         self.plan = plan
         self.notes = Notes()
         asked = plan.pictures
-        self.pictures = asked and Pictures(asked.folder, asked.files, asked.mb << 20, asked.days * DAY_S)
+        self.pictures = (
+            Pictures(asked.folder, asked.files, asked.mb << 20, asked.days * DAY_S) if asked else None
+        )
         self.watch = Watch(self.notes.take, kept=Kept(plan.home / "kept"), pictures=self.pictures)
         self.drivers: dict[str, Driver] = {}
         self._began_us = now_us()
@@ -174,7 +176,7 @@ class Outpost:
             "damaged": self.agent.journal.damaged,
             "suppressed": self.suppressed,
             "capture": self.watch.capture is not None,
-            "pictures": self.pictures and self.pictures.as_status(),
+            "pictures": self.pictures.as_status() if self.pictures else None,
             "drivers": self._told(),
         }
 
