@@ -380,8 +380,8 @@ def test_a_packet_is_explained_field_by_field() -> None:
         "meaning": "chemical oxygen demand",
         "metric": "cod",
     }
-    assert fields["DataTime"]["value"] == "2026-10-15T00:00:00+00:00"
-    assert fields["Flag"]["meaning"] == "version bits 1, an answer is asked for"
+    assert fields["DataTime"]["value"] == "2026-10-15T08:00:00+08:00"
+    assert fields["Flag"]["meaning"] == "as of HJ 212-2017, an answer is asked for"
     assert (document["not_understood"], document["notes"]) == ([], [])
 
 
@@ -391,7 +391,7 @@ def test_what_cannot_be_explained_says_why() -> None:
     assert [document["not_understood"][0] for document in documents] == [
         "5 bytes that begin no packet (## and four digits)",
         documents[1]["not_understood"][0],
-        "a packet ends after 9 bytes",
+        "a packet ends after 9 bytes: its length says 113",
     ]
     assert documents[1]["not_understood"][0].startswith("wrong check: ")
 

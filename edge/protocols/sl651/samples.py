@@ -194,10 +194,10 @@ class Collector:
             notes.append(Note(device, "digits-invalid", text))
 
     def _ends(self, func: int, at: int, sent_us: int) -> bool:
-        """Whether the time said is that of the last slot: so it must be where the hour would not be over yet."""
+        """Whether the time said is that of the last slot."""
         if self._hour_slots != "auto":
             return self._hour_slots == "last" and func == fn.HOURLY
-        return at + LAST_SLOT_US > sent_us + FIVE_MINUTES_US
+        return is_last_slot(at, sent_us)
 
     def _unfilled(
         self,
@@ -263,3 +263,11 @@ class Collector:
                 opening = data[1 + width + 2 * place : 3 + width + 2 * place].hex()
                 if opening.isdecimal():
                     samples.append((f"{device}/gate-opening-{place + 1}", at, int(opening) / 100))
+
+
+def is_last_slot(at_us: int, sent_us: int) -> bool:
+    """Whether the time of an hour report must be its last slot's: if it were the first's, the hour would not be over yet.
+
+    Where it is False nobody can tell: it may be the first slot's, or the last's of an hour that was sent late.
+    """
+    return at_us + LAST_SLOT_US > sent_us + FIVE_MINUTES_US
