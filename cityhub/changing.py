@@ -43,16 +43,18 @@ class Changing:
         command: Callable[[bytes], None],
         tell: Tell,
         *,
-        partly: bool = False,
-        sent: trial.Chosen | None = None,
+        sent: bool = False,
     ) -> None:
-        """`sent`: the plan is what the hub has sent upon `file`. Raises OperatorError, JournalTaken."""
+        """`sent`: the plan is what the hub has sent upon `file`; of it runs what can be opened.
+
+        Raises OperatorError, JournalTaken.
+        """
         self._file, self._environment, self._command, self._tell = file, environment, command, tell
         self.stopping = threading.Event()
-        self._text = sent.text if sent else None  # what the hub has sent and runs; None: the file's own runs
-        self.standby = sent.standby if sent else None
+        # What the hub has sent and runs; None: the file's own runs.
+        self._text, self.standby = trial.sent(plan.home) if sent else (None, None)
         self._reached_at = time.monotonic()
-        self.outpost = Outpost(plan, environment, command, partly=partly)
+        self.outpost = Outpost(plan, environment, command, partly=sent)
 
     def asked(self, arguments: Mapping[str, Any]) -> tuple[str, float, float]:
         """The text of a new configuration, `within_s` and `lost_s`; raises ValueError."""

@@ -42,7 +42,7 @@ class Foreman:
         file: Path | None,
         environment: Mapping[str, str],
         *,
-        sent: trial.Chosen | None = None,
+        sent: bool = False,
     ) -> None:
         """`file`: the operator's own file, which a configuration sent by the hub stands in for: `sent`, if it runs.
 
@@ -60,9 +60,7 @@ class Foreman:
         }
         plan.home.mkdir(mode=0o711, parents=True, exist_ok=True)
         self._guard = self._guarded(plan)
-        self._changing = Changing(
-            plan, file, environment, self._hand_over, self._taken_back, partly=sent is not None, sent=sent
-        )
+        self._changing = Changing(plan, file, environment, self._hand_over, self._taken_back, sent=sent)
 
     @property
     def outpost(self) -> Outpost:
@@ -76,11 +74,10 @@ class Foreman:
         What the hub has sent must not keep the gateway out of the hub's reach: of it runs what can be opened, and where
         it cannot be run at all, the file's own. A person at the machine is told of a mistake in the file at once.
         """
-        chosen = trial.chosen(file)
-        own, why = chosen.own, chosen.why
-        if chosen.sent:
+        own, sent, why = trial.chosen(file)
+        if sent:
             try:
-                return cls(chosen.sent, file, environment, sent=chosen)
+                return cls(sent, file, environment, sent=True)
             except JournalTaken:
                 raise
             except Exception as error:  # noqa: BLE001 -- whatever it is, the gateway must come up

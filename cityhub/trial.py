@@ -39,8 +39,6 @@ class Chosen(NamedTuple):
 
     own: Gateway  # what the gateway's file says
     sent: Gateway | None = None  # what the hub has sent upon this very file
-    text: str | None = None  # in these words
-    standby: Standby | None = None
     why: str = ""  # something was sent, and why it cannot be run
 
 
@@ -58,8 +56,7 @@ def chosen(file: Path) -> Chosen:
     if kept.get("upon") != _mark(file):
         return Chosen(own)  # a person has changed the file since: the person wins
     try:
-        text = str(kept.get("text"))
-        return Chosen(own, allowed(text, own), text, _standby(kept.get("standby")))
+        return Chosen(own, allowed(str(kept.get("text")), own))
     except OperatorError as error:  # another version of us wants it otherwise, or a library is gone
         return Chosen(own, why=f"{error} ({error.hint})")
 
@@ -115,6 +112,15 @@ def broken(home: Path) -> str:
         return str(orjson.loads((home / MARK).read_bytes())["order"])
     except (OSError, ValueError, KeyError, TypeError):
         return ""
+
+
+def sent(home: Path) -> tuple[str | None, Standby | None]:
+    """The words of what the hub has sent last, and what stands by beside it."""
+    try:
+        kept = orjson.loads((home / REMOTE).read_bytes())
+        return str(kept["text"]), _standby(kept.get("standby"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None, None
 
 
 def _standby(kept: object) -> Standby | None:

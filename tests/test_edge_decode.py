@@ -11,7 +11,6 @@ import pytest
 import typer
 from fix_sl651 import hexframe, report
 
-from cityhub.commands import decode as command
 from cityhub.commands.decode import decode
 from cityhub.settings import OperatorError
 from edge.capture import Capture
@@ -58,7 +57,7 @@ def test_a_frame_is_the_same_however_it_is_written_down(
         file.write_bytes(content)
         assert decoded(form, str(file), capfdbinary) == [told]
     standard = io.TextIOWrapper(io.BytesIO(frame))
-    monkeypatch.setattr(command.sys, "stdin", standard)
+    monkeypatch.setattr("sys.stdin", standard)
     assert decoded(form, "-", capfdbinary) == [told]
     taken = Capture(tmp_path / "wire.cap")
     for stretch in (frame[:5], frame[5:]):

@@ -24,7 +24,7 @@ from fix_hub import wait_for
 from bench.edging import report
 from cityhub import changing, signing, trial
 from cityhub.foreman import Foreman
-from cityhub.gateway import CREDENTIAL
+from cityhub.gateway import CREDENTIAL, Gateway
 from cityhub.processes import command as cityhub_command
 from cityhub.services import Broker
 from edge.link import Address, dial, dialect
@@ -329,12 +329,16 @@ def test_an_outage_of_the_old_broker_and_the_new_one_takes_no_configuration_back
             assert hub.tell("set-configuration", configuration=text, lost_s=0)["state"] == "done"
             assert foreman._changing.standby is None
             assert hub.tell("set-configuration", configuration=same, lost_s=1)["state"] == "done"
-            young, tried = foreman.outpost.plan.broker, []
+            young = foreman.outpost.plan.broker
+            tried: list[str] = []
             monkeypatch.setattr(changing, "WITHIN_S", (1.0, 1.0, 600.0))
             real = foreman._changing._try
-            monkeypatch.setattr(
-                foreman._changing, "_try", lambda *a, **k: tried.append(a[0].broker) or real(*a, **k)
-            )
+
+            def noted_try(plan: Gateway, within_s: float, *, partly: bool = False) -> str:
+                tried.append(plan.broker)
+                return real(plan, within_s, partly=partly)
+
+            monkeypatch.setattr(foreman._changing, "_try", noted_try)
             old.cut()
             new.cut()
             wait_for(lambda: len(tried) > 1, "two tries in vain")
