@@ -9,7 +9,9 @@ from edge.protocols.explained import Explained, document, field, nothing
 from edge.protocols.hj212.check import printed
 from edge.protocols.hj212.factors import KINDS, Kind, factor
 from edge.protocols.hj212.frame import Found, Stream
-from edge.protocols.hj212.packet import FLAGS, Item, Packet, Refused, measured, number, read, time_us
+from edge.protocols.hj212.measured import FLAGS, measured, number
+from edge.protocols.hj212.packet import Item, Packet, Refused, read
+from edge.protocols.hj212.times import time_us
 
 BEIJING = timezone(timedelta(hours=8))
 AROUND = 12  # ## and the length before the segment, the check and the line's end behind it
@@ -18,12 +20,26 @@ SYSTEMS = {
     "22": "ambient air",
     "23": "noise",
     "24": "groundwater",
+    "25": "soil",
+    "26": "sea water",
+    "27": "volatile organic compounds",
     "31": "flue gas",
     "32": "waste water",
+    "33": "sources of pollution of groundwater",
+    "34": "sources of pollution of the sea",
+    "35": "sources of pollution of soil",
+    "36": "sources of noise",
+    "37": "sources of vibration",
+    "38": "sources of radioactivity",
+    "39": "dust of building sites",
+    "41": "sources of electromagnetic fields",
+    "51": "process of flue gas treatment",
+    "52": "process of waste water treatment",
     "91": "the systems between themselves",
 }
 VERSIONS = {0: "as of HJ/T 212-2005", 1: "as of HJ 212-2017"}
 COMMANDS = {
+    "1000": "set how long to wait and how often to say it again",
     "1011": "time of the station",
     "1012": "set the time",
     "1013": "request to set the station's time",
@@ -41,12 +57,34 @@ COMMANDS = {
     "2051": "values of minutes",
     "2061": "values of an hour",
     "2081": "start of the data logger",
+    "3011": "calibrate zero and span",
+    "3012": "take a sample now",
+    "3013": "begin to clean, or to blow back",
+    "3014": "take a sample for comparison",
+    "3015": "keep a sample of what is over the limit",
+    "3016": "set the period of samples",
+    "3017": "the period of samples",
+    "3018": "how long a sample takes",
     "3019": "the station's unique number",
     "3020": "information of the station",
+    "3021": "set parameters of the station",
     "9011": "answer to a request",
     "9012": "result of a command",
     "9013": "a notice is confirmed",
     "9014": "data are confirmed",
+}
+PARAMETERS = {
+    "RtdInterval": ("interval of momentary values", "s"),
+    "MinInterval": ("interval of minute values", "min"),
+    "OverTime": ("how long to wait for an answer", "s"),
+    "ReCount": ("how often to say it again", "1"),
+    "Ctime": ("period of samples", "h"),
+    "Stime": ("how long a sample takes", "min"),
+    "CstartTime": ("first sample of the day, hhmmss", ""),
+    "VaseNo": ("number of the sample's bottle", ""),
+    "NewPW": ("new password", ""),
+    "PolId": ("code of what is meant", ""),
+    "InfoId": ("code of the information that is meant", ""),
 }
 RESULTS = {
     "QnRtn": {
@@ -154,8 +192,9 @@ def _item(packet: Packet, name: str, text: str) -> Explained | None:
         return field(name, text, _time(text), "Beijing time")
     if name in RESULTS:
         return field(name, text, text, RESULTS[name].get(text, "another result"))
-    if name in {"RtdInterval", "MinInterval"}:
-        return field(name, text, number(text), "interval", "s" if name == "RtdInterval" else "min")
+    if name in PARAMETERS:
+        meaning, unit = PARAMETERS[name]
+        return field(name, text, number(text) if unit else text, meaning, unit)
     item = packet.header.item(name)
     kind = KINDS.get(name.rpartition("-")[2].lower())
     if kind is None or not item.metric:
@@ -165,7 +204,7 @@ def _item(packet: Packet, name: str, text: str) -> Explained | None:
 
 def _factor(packet: Packet, name: str, text: str, item: Item, kind: Kind) -> Explained:
     if item.flag:
-        return field(name, text, text, FLAGS.get(text, "a flag that the standard does not have"))
+        return field(name, text, text, FLAGS.get(text.upper(), "a flag that the standard does not have"))
     if not item.value:
         return field(name, text, text)
     known = factor(item.code, packet.header.st)
