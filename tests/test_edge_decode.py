@@ -110,3 +110,14 @@ def test_a_slip_of_the_operator_is_named(form: str, payload: str, said: str) -> 
 def test_digits_with_a_slip_in_them_are_no_text(payload: str, said: str) -> None:
     with pytest.raises(OperatorError, match=said):
         decode("sl651", payload)
+
+
+@pytest.mark.parametrize("form", ["chirpstack", "frigate", "onvif", "thingsboard", "telemetry", "senml"])
+def test_what_is_cut_or_typed_by_mistake_is_said_to_be_no_json(
+    form: str, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    for payload in ('{"values": {"level"', "hello world"):
+        with pytest.raises(typer.Exit):
+            decode(form, payload)
+        (told,) = [orjson.loads(line) for line in capfdbinary.readouterr().out.splitlines()]
+        assert "JSON" in told["not_understood"][0]
