@@ -20,6 +20,15 @@ class Note(NamedTuple):
     text: str
 
 
+class Picture(NamedTuple):
+    """A picture as a station sent it."""
+
+    device: str
+    at_us: int
+    jpeg: bytes
+    whole: bool  # it begins and ends as a JPEG does
+
+
 @dataclass(slots=True)
 class Heard:
     """What a stretch of bytes came to. The answer is sent when samples and fixes are durable, and not before."""
@@ -32,6 +41,7 @@ class Heard:
     refused: int = 0  # frames, or stretches of noise, that said nothing
     hang_up: bool = False  # the link is of no further use
     keep: dict[str, bytes | None] | None = None  # for edge.drivers.kept, on disk before the answer goes out
+    pictures: list[Picture] = field(default_factory=list)
 
     @property
     def readings(self) -> int:

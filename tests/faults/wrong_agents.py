@@ -24,9 +24,9 @@ def prune_when_published() -> None:
     ) -> None:
         publish(self, client, data, mid, reason, properties)
         with self._changed:
-            if self._sent:
-                boot, seq = next(iter(self._sent))
-                self._sent.pop((boot, seq))
+            if self._window._sent:
+                boot, seq = next(iter(self._window._sent))
+                self._window._sent.pop((boot, seq))
                 self._journal.prune(boot, seq)
 
     Publisher._on_publish = believe  # type: ignore[method-assign,assignment]
