@@ -9,9 +9,11 @@ import re
 import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import bcrypt
 import psycopg
+from psycopg.rows import dict_row
 
 CHANNEL = "cityhub_access"
 """Notified with every change of a credential; a change of the registry is told on cityhub_registry."""
@@ -210,6 +212,36 @@ def grants(connection: psycopg.Connection) -> list[Grant]:
                order by username"""
         )
     ]
+
+
+def sources(connection: psycopg.Connection) -> list[tuple[str, str, str, str, str, str]]:
+    """The platforms that may enter, by name: department, filters to publish and to read, since when, and whether the broker knows."""
+    return connection.execute(
+        """select username, department.key, array_to_string(writes, ' '), array_to_string(reads, ' '),
+                  to_char(created_at at time zone 'utc', 'YYYY-MM-DD HH24:MI"Z"'),
+                  case when admitted_at is null then 'not yet' else 'yes' end
+           from credential join department on department.id = department_id
+           where kind = 'source' and revoked_at is null order by username"""
+    ).fetchall()
+
+
+def kept(connection: psycopg.Connection, device: str, reach: int | None) -> list[dict[str, Any]]:
+    """The hundred newest credentials that a device within reach has had, without their secrets."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(
+            """select c.id, c.username as user, c.client_id, c.created_at, c.created_by, c.admitted_at, c.revoked_at
+               from credential c join device d on d.id = c.device_id
+               where d.key = %s and (%s::integer is null or d.department_id = %s) order by c.id desc limit 100""",
+            (device, reach, reach),
+        ).fetchall()
+
+
+def is_in_force(connection: psycopg.Connection, user: str, secret: str) -> bool:
+    """Whether a user has this secret still."""
+    row = connection.execute(
+        "select pbkdf2 from credential where username = %s and revoked_at is null", (user,)
+    ).fetchone()
+    return row is not None and fits(row[0], secret)
 
 
 def note_admitted(connection: psycopg.Connection, known: Collection[int]) -> None:

@@ -57,6 +57,11 @@ def sign(cursor: psycopg.Cursor[Any], who: str, because: str) -> None:
     )
 
 
+def install(cursor: psycopg.Cursor[Any], device_id: int) -> None:
+    """A device that was registered this moment hangs on its pole, and is not in service yet."""
+    cursor.execute("update device set state = 'installed' where id = %s", (device_id,))
+
+
 def step(
     connection: psycopg.Connection[Any], keys: Sequence[str], to: State, *, who: str, because: str
 ) -> dict[str, State]:
