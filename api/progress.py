@@ -83,14 +83,21 @@ def _advice(arrived: Arrival, state: str, refused: list[dict[str, Any]]) -> str:
     """What to do next, in a sentence."""
     if arrived.retired:
         return "It is retired: nothing of it is taken."
+    if arrived.lost and not arrived.invited:
+        return (
+            "It must be enrolled again: its credential was revoked, or lost with its department or its retirement."
+            " Ask for a new token and use it on the device."
+        )
     if refused and state in ("created", "enrolled", "connected"):
         return f"It is heard, and refused: {refused[0]['reason']}, {refused[0]['detail']}"
-    if state == "created" and arrived.gateway:
-        return f"Its readings come through {arrived.gateway}: configure it there."
     if state == "created":
-        return (
-            "Use the token on the device." if arrived.invited else "Ask for a token and use it on the device."
-        )
+        if arrived.gateway:
+            how = f"Its readings come through {arrived.gateway}: configure it there."
+        elif arrived.invited:
+            how = "Use the token on the device."
+        else:
+            how = "Ask for a token and use it on the device."
+        return how
     if state == "enrolled" and arrived.admitted is None and not arrived.gateway:
         return "The broker does not know it yet: is `cityhub up` or `cityhub broker export --follow` running?"
     return {

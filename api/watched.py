@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 import shapely
+from shapely.geometry.base import BaseGeometry
 
 from geo import table
 from geo.lines import COUNTING
@@ -57,7 +58,7 @@ def _place(cursor: psycopg.Cursor[Any], keys: Sequence[str]) -> None:
         kind: [key[len(prefix) :] for key in keys if key.startswith(prefix)]
         for kind, prefix in PREFIX.items()
     }
-    spots = {
+    spots: dict[str, BaseGeometry] = {
         PREFIX[ZONE] + one.key: one.geometry for one in (table.zones(cursor, of[ZONE]) if of[ZONE] else [])
     }
     for line in table.lines(cursor, COUNTING) if of[LINE] else []:

@@ -23,6 +23,7 @@ class Arrival:
     connected: datetime | None
     reading: datetime | None
     invited: bool  # a token waits to be used
+    lost: bool  # it had a credential, and has none that is good in its department
 
 
 def of(connection: psycopg.Connection[Any], device: str, reach: int | None) -> Arrival | None:
@@ -31,10 +32,7 @@ def of(connection: psycopg.Connection[Any], device: str, reach: int | None) -> A
         return arrivals.execute(
             """
             select d.id, g.key as gateway, d.retired_at is not null as retired, d.created_at as created,
-                   (select min(c.created_at) from credential c
-                    where c.device_id = d.id and c.revoked_at is null) as enrolled,
-                   (select min(c.admitted_at) from credential c
-                    where c.device_id = d.id and c.revoked_at is null) as admitted,
+                   own.created_at as enrolled, own.admitted_at as admitted,
                    least(
                        (select min(m.minute) from ledger_minute m
                         where m.device_id = d.id and m.messages > 0 and m.minute >= date_trunc('minute', d.created_at)),
@@ -44,8 +42,11 @@ def of(connection: psycopg.Connection[Any], device: str, reach: int | None) -> A
                    (select min(s.created_at) from series s join latest l on l.series_id = s.id
                     where s.device_id = d.id and s.derived_from is null) as reading,
                    exists (select from enrolment_token t where t.device_id = d.id and t.used_at is null
-                           and not t.withdrawn and t.expires_at > now()) as invited
-            from device d left join device g on g.id = d.gateway_id
+                           and not t.withdrawn and t.expires_at > now()) as invited,
+                   own.id is null and exists (select from credential c where c.device_id = d.id) as lost
+            from device d join department p on p.id = d.department_id left join device g on g.id = d.gateway_id
+                 left join credential own on own.device_id = d.id and own.revoked_at is null
+                      and own.username = p.key || '/' || d.key
             where d.key = %(device)s and (%(reach)s::integer is null or d.department_id = %(reach)s)
             """,
             {"device": device, "reach": reach},

@@ -11,7 +11,7 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from ingest import departments, life
+from ingest import credentials, departments, life
 from ingest.entry import FIELDS, Entry, Read
 from ingest.history import differing
 from ingest.sheet import Fault
@@ -113,7 +113,14 @@ def plan(connection: psycopg.Connection[Any], read: Read, reach: str | None = No
             for each in verdicts
         ]
     verdicts.sort(key=lambda verdict: verdict.row)
-    return Plan(verdicts, {key: before[key] for key in after if key in before}, after, read.notes)
+    moved = {
+        key: record["department"]
+        for key, record in after.items()
+        if (was := before.get(key)) and record["state"] != "retired"
+        and (was["department"] != record["department"] or was["state"] == "retired")
+    }  # fmt: skip
+    notes = [*read.notes, *credentials.enrol_again(credentials.lost(connection, moved))]
+    return Plan(verdicts, {key: before[key] for key in after if key in before}, after, notes)
 
 
 class _Known:

@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,7 @@ RESERVED = frozenset({"hub", "field", "gatekeeper"})
 """Users that the private broker has already; a second one of the name would keep it from reading any."""
 
 MOST_FILTERS, LONGEST_FILTER = 20, 200
+MOST_NAMED = 20
 _FILTER = re.compile(r"[A-Za-z0-9_.:+#-]+(/[A-Za-z0-9_.:+#-]+)*")
 
 
@@ -223,6 +224,33 @@ def sources(connection: psycopg.Connection) -> list[tuple[str, str, str, str, st
            from credential join department on department.id = department_id
            where kind = 'source' and revoked_at is null order by username"""
     ).fetchall()
+
+
+def lost(connection: psycopg.Connection, wanted: Mapping[str, str]) -> list[str]:
+    """Those of these devices, by key, that had a credential and have none in the departments that they get or have."""
+    return [
+        key
+        for (key,) in connection.execute(
+            """select key from unnest(%s::text[], %s::text[]) as wanted (key, department) join device using (key)
+               where exists (select from credential where device_id = device.id)
+                 and not exists (select from credential where device_id = device.id and revoked_at is null
+                                 and username = wanted.department || '/' || key) order by key""",
+            (list(wanted), list(wanted.values())),
+        )
+    ]
+
+
+def enrol_again(keys: Sequence[str]) -> list[str]:
+    """What an operator is told who has brought this about: nothing, or a sentence with the next step."""
+    if not keys:
+        return []
+    shown = ", ".join(keys[:MOST_NAMED]) + (
+        f" and {len(keys) - MOST_NAMED} more" if len(keys) > MOST_NAMED else ""
+    )
+    why = "a credential is lost with its department and with retirement"
+    return [
+        f"to be enrolled again, for {why}: {shown}. `cityhub device token ID`, or the device's page, makes a new token."
+    ]
 
 
 def kept(connection: psycopg.Connection, device: str, reach: int | None) -> list[dict[str, Any]]:
