@@ -11,11 +11,9 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from alerts.acknowledge import CHANNEL
 from alerts.checks import silence, threshold
 from alerts.rulebook import AnyVersion, Version
-
-CHANNEL = "cityhub_alarm"
-"""NOTIFY channel: carries the id of every new alarm transition."""
 
 
 class Clause(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from datetime import datetime
-from typing import Any, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import psycopg
 import shapely
@@ -45,6 +45,16 @@ class Fenced(NamedTuple):
     enter_s: float | None
     exit_s: float | None
     dwell_s: float | None
+
+
+class Listed(NamedTuple):
+    """A zone or line in service, in a word; `fresh` where this very transaction drew it."""
+
+    id: int
+    key: str
+    name: str
+    department: str | None
+    fresh: bool
 
 
 class Span(NamedTuple):
@@ -126,6 +136,16 @@ def zones(cursor: psycopg.Cursor[Any], keys: Sequence[str] | None = None) -> lis
 def zones_of(cursor: psycopg.Cursor[Any], kinds: Iterable[str]) -> list[Zone]:
     """The zones in service of some kinds, valid today or not, by id."""
     return _zones(cursor, "zone", "retired_at is null and kind = any(%s)", sorted(kinds))
+
+
+def listed(cursor: psycopg.Cursor[Any], table: Literal["zone", "line"], kinds: Iterable[str]) -> list[Listed]:
+    """The zones or the lines in service of some kinds, valid today or not, by key; without their geometry."""
+    cursor.execute(
+        f"""select id, key, name, department, imported_at = now() from {table}
+            where retired_at is null and kind = any(%s) order by key""",  # noqa: S608 -- our own names
+        (sorted(kinds),),
+    )
+    return [Listed(*row) for row in cursor.fetchall()]
 
 
 def lines(cursor: psycopg.Cursor[Any], kind: LineKind | None = None) -> list[Line]:

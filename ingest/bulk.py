@@ -11,7 +11,7 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from ingest import life
+from ingest import credentials, departments, life
 from ingest.entry import FIELDS, Entry, Read
 from ingest.history import differing
 from ingest.sheet import Fault
@@ -113,7 +113,14 @@ def plan(connection: psycopg.Connection[Any], read: Read, reach: str | None = No
             for each in verdicts
         ]
     verdicts.sort(key=lambda verdict: verdict.row)
-    return Plan(verdicts, {key: before[key] for key in after if key in before}, after, read.notes)
+    moved = {
+        key: record["department"]
+        for key, record in after.items()
+        if (was := before.get(key)) and record["state"] != "retired"
+        and (was["department"] != record["department"] or was["state"] == "retired")
+    }  # fmt: skip
+    notes = [*read.notes, *credentials.enrol_again(credentials.lost(connection, moved))]
+    return Plan(verdicts, {key: before[key] for key in after if key in before}, after, notes)
 
 
 class _Known:
@@ -236,10 +243,9 @@ def write(cursor: psycopg.Cursor[Any], after: dict[str, Record], new: set[str]) 
         for key, record in after.items():
             copy.write_row((key, key in new, *(record[name] for name in WRITTEN)))
     cursor.execute("analyze wanted")
-    cursor.execute(
-        """insert into department (key, name) select key, key
-           from (select department from wanted union select maintainer from wanted) as named (key)
-           where key is not null on conflict (key) do nothing"""
+    departments.add(
+        cursor,
+        {key for record in after.values() for key in (record["department"], record["maintainer"]) if key},
     )
     # Gateways before what is behind them, and gateways behind gateways in their turn.
     while cursor.execute(INSERT).rowcount:

@@ -22,7 +22,7 @@ from api.progress import STEPS, Progress, progress
 from api.spot import Spot
 from cityhub.commands.options import Config, connect, settings
 from cityhub.settings import OperatorError, Settings
-from ingest import label
+from ingest import credentials, label
 from ingest.enrolment import IDENTIFIER, Entry
 
 out = Console(highlight=False)
@@ -268,12 +268,6 @@ def list_sources(config: Config = None) -> None:
     """List the platforms that may enter the broker."""
     table = Table("source", "department", "publishes", "reads", "since", "at the broker", box=None)
     with connect(settings(config)) as connection:
-        for row in connection.execute(
-            """select username, department.key, array_to_string(writes, ' '), array_to_string(reads, ' '),
-                      to_char(created_at at time zone 'utc', 'YYYY-MM-DD HH24:MI"Z"'),
-                      case when admitted_at is null then 'not yet' else 'yes' end
-               from credential join department on department.id = department_id
-               where kind = 'source' and revoked_at is null order by username"""
-        ):
+        for row in credentials.sources(connection):
             table.add_row(*row)
     out.print(table)
