@@ -242,16 +242,23 @@ def _finite(text: str) -> float | None:
     return value
 
 
-def _place(given: dict[str, str]) -> Iterator[Wrong]:
-    lon, lat = _finite(given["lon"]), _finite(given["lat"])
+def misplaced(lon: float | None, lat: float | None) -> Wrong | None:
+    """What is wrong with a place in degrees, if anything."""
     if lon is None or lat is None:
-        if lon is not lat:
-            column = "lon" if lon is None else "lat"
-            yield column, "give both lon and lat, or neither", "fill in the other, or leave both"
-    elif not (abs(lon) <= 180 and abs(lat) <= 90):  # noqa: PLR2004
-        yield "lon", f"lon {lon:g}, lat {lat:g} is not on the earth; are they swapped?", "lon comes first"
-    elif lon == lat == 0:
-        yield "lon", "0, 0 lies in the Gulf of Guinea", "leave both empty where nobody has measured them"
+        if lon is lat:
+            return None
+        column = "lon" if lon is None else "lat"
+        return column, "give both lon and lat, or neither", "fill in the other, or leave both"
+    if not (abs(lon) <= 180 and abs(lat) <= 90):  # noqa: PLR2004
+        return "lon", f"lon {lon:g}, lat {lat:g} is not on the earth; are they swapped?", "lon comes first"
+    if lon == lat == 0:
+        return "lon", "0, 0 lies in the Gulf of Guinea", "leave both empty where nobody has measured them"
+    return None
+
+
+def _place(given: dict[str, str]) -> Iterator[Wrong]:
+    if wrong := misplaced(_finite(given["lon"]), _finite(given["lat"])):
+        yield wrong
 
 
 def _vertical(given: dict[str, str]) -> Iterator[Wrong]:

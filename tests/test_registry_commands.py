@@ -62,7 +62,7 @@ def test_a_list_is_tried_reported_applied_and_put_back(
     assert "2 " in device("imports")
     assert "import 2: 1 as they were before, 0 deleted" in device("undo", "2")
     said = device("show", "a")
-    assert "a: One, river-gauge, commissioned, at 120.6, 31.3" in said
+    assert "a: One, river-gauge, commissioned, 120.6° E, 31.3° N" in said
     assert "import 2 was put back: lon 120.7 -> 120.6; name Uno -> One" in " ".join(said.split())
     assert "put back already" in device("undo", "2", code=2)
 

@@ -6,6 +6,7 @@ import type { Alarm, Bucket } from "./contract";
 import { curveOf } from "./curve";
 import { agoText, minuteText } from "./moments";
 import { quantityText } from "./quantities";
+import { chineseReason } from "./reasons";
 import { sentence } from "./troubles";
 import { useWords } from "./words";
 
@@ -58,10 +59,12 @@ export function History({ alarm }: { alarm: Alarm }) {
   const { words, lang } = useWords();
   const loaded = useHistory(alarm);
   const limit = alarm.threshold === null ? null : quantityText(alarm.threshold, alarm.unit, lang);
-  const what = [titleOf(alarm, words), deviceOf(alarm), reasonOf(alarm)].filter(Boolean).join(" · ");
+  const what = `${titleOf(alarm, words)} · ${deviceOf(alarm)}`;
+  const why = lang === "zh" ? chineseReason(reasonOf(alarm)) : reasonOf(alarm);
   return (
     <div class="history">
       <p class="cell-head"><bdi class="history-what">{what}</bdi><span class="note">{loaded && "buckets" in loaded && words.history.last(agoText(loaded.to - fromOf(loaded), lang))}</span></p>
+      {why && <p class="history-why"><bdi title={why}>{why}</bdi></p>}
       <div class="history-picture">{picture()}</div>
     </div>
   );

@@ -1,6 +1,7 @@
 // Order, state and merging of alarms: what comes first, who has it, and that old news changes nothing.
 import { describe, expect, test } from "vitest";
 import { byUrgency, countByLevel, digitOf, holdOf, isOpen, letterOf, openInOrder, reasonOf, shownLevel, withNews } from "../src/alarms";
+import { chineseReason } from "../src/reasons";
 import { alarmLike } from "./alarmLike";
 
 const table = (...alarms: ReturnType<typeof alarmLike>[]) => new Map(alarms.map((alarm) => [alarm.id, alarm]));
@@ -22,21 +23,29 @@ describe("what an alarm means", () => {
     expect(reasonOf(alarmLike({ device_name: "The square", reason: "The square: full in about 9 min" }))).toBe("full in about 9 min");
     expect(reasonOf(alarmLike({ reason: "never so high at this hour" }))).toBe("never so high at this hour");
   });
+  test("a reason is said in Chinese clause by clause, and as it came where one of them is not known", () => {
+    expect(chineseReason("full in about 3 min (2 to 6), 1,640 of 2,750 people, 472 more a minute")).toBe("约 3 分钟后满员（2 至 6 分钟），1,640 人，可容 2,750 人，每分钟增加 472 人");
+    expect(chineseReason("4.1 people per m2 on the 62 % of it that cameras see, 2,100 people in the 62 % that cameras see")).toBe("摄像机可见的 62 % 内每平方米 4.1 人，摄像机可见的 62 % 内 2,100 人");
+    expect(chineseReason("2,700 of 2,750 people, counted at its doors, give or take 12, 3 fewer a minute")).toBe("2,700 人，可容 2,750 人，由出入口计数，误差 12 人，每分钟减少 3 人");
+    expect(chineseReason("3.4 m is 2.1 m above what this hour usually has")).toBe("3.4 m，比这个时段的常值高 2.1 m");
+    expect(chineseReason("2 inside, because the gate stands open")).toBe("2 inside, because the gate stands open");
+  });
   test("letters end at Z", () => {
     expect([0, 5, 25, 26, -1].map(letterOf)).toEqual(["A", "F", "Z", "", ""]);
   });
 });
 
 describe("order", () => {
-  test("real before exercise, worse first, untaken first, oldest first", () => {
+  test("real before exercise, standing before over, worse first, untaken first, oldest first", () => {
     const alarms = [
+      alarmLike({ id: "6", level: 0, peak_level: 4, state: "returned", raised_at: "2026-11-22T12:00:00Z" }),
       alarmLike({ id: "1", level: 4, exercise: true }),
       alarmLike({ id: "2", level: 3, acknowledged_at: "2026-11-22T14:01:00Z", raised_at: "2026-11-22T13:00:00Z" }),
       alarmLike({ id: "3", level: 3, raised_at: "2026-11-22T14:00:00Z" }),
       alarmLike({ id: "4", level: 4, raised_at: "2026-11-22T14:05:00Z" }),
       alarmLike({ id: "5", level: 3, raised_at: "2026-11-22T13:59:00Z" }),
     ];
-    expect(openInOrder(table(...alarms)).map((alarm) => alarm.id)).toEqual(["4", "5", "3", "2", "1"]);
+    expect(openInOrder(table(...alarms)).map((alarm) => alarm.id)).toEqual(["4", "5", "3", "2", "6", "1"]);
   });
   test("ids decide ties as numbers, so that places are stable", () => {
     expect(byUrgency(alarmLike({ id: "9" }), alarmLike({ id: "10" }))).toBeLessThan(0);

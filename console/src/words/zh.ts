@@ -113,7 +113,7 @@ export const zh: Words = {
 
   list: {
     title: "待处置",
-    order: "按 等级 → 未接警 → 最早 排序",
+    order: "按 未恢复 → 等级 → 未接警 → 最早 排序",
     held: "指向列表时行位保持不动",
     news: (n) => `末尾新增 ${n} 条`,
     loading: "正在读取告警…",
@@ -121,7 +121,7 @@ export const zh: Words = {
     noneNote: "所有告警均已接警并恢复正常。",
     unknown: "告警读取失败，此列表不可信。",
     pages: (first, last, all) => `${first}–${last} / ${all}`,
-    hidden: (n) => `另有 ${n} 条未显示`,
+    hidden: (n) => `另有 ${n} 条`,
     allShown: (n) => `共 ${n} 条，全部显示`,
     previous: "上一页",
     next: "下一页",
