@@ -16,6 +16,8 @@ from ingest.vertical import DATUMS as VERTICAL_DATUMS
 from ingest.vertical import LOCAL
 
 IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+NEXT_ADDRESS = re.compile(r"\s+(?=[a-z0-9][a-z0-9-]*:)")
+DEV_EUI = re.compile(r"[0-9a-f]{16}")
 COLUMNS = ("id", "name", "department", "profile", "gateway", "lon", "lat", "counts_zone")
 MORE_COLUMNS = (
     "state", "maintainer", "datum", "district", "street", "community", "grid_cell", "component", "vertical_datum",
@@ -182,7 +184,7 @@ def _entry(row: Row, table: Table) -> tuple[Entry, list[Fault]]:
         vertical_datum=VERTICAL_NAMES.get(given["vertical_datum"].lower()),
         vertical_offset_m=_finite(given["vertical_offset"]),
         sensor_serial=given["serial"] or None,
-        addresses=tuple(sorted(given["address"].split())),
+        addresses=tuple(sorted(_parted(given["address"]))),
         row=row.number,
         district=given["district"] or None,
         street=given["street"] or None,
@@ -276,8 +278,19 @@ def _component(given: dict[str, str], table: Table) -> Iterator[Wrong]:
             yield "component", str(error), "correct the code, or the city's table of classes"
 
 
+def _parted(text: str) -> list[str]:
+    """The addresses of a cell: a blank parts two only where the next begins, for a platform's names may hold blanks."""
+    return [address for address in NEXT_ADDRESS.split(text.strip()) if address]
+
+
 def _addresses(given: dict[str, str]) -> Iterator[Wrong]:
-    for address in given["address"].split():
+    for address in _parted(given["address"]):
         scheme, colon, rest = address.partition(":")
         if not (colon and rest and IDENTIFIER.fullmatch(scheme)):
-            yield "address", f"{address!r:.60} is not scheme:address", "write it like chirpstack:24e124..."
+            yield (
+                "address",
+                f"{address!r:.60} is not scheme:address",
+                "write it like chirpstack:24e124713b492183",
+            )
+        elif scheme == "chirpstack" and not DEV_EUI.fullmatch(rest):
+            yield "address", f"{rest!r:.60} is no devEui", "write its 16 hexadecimal digits in lower case"

@@ -20,6 +20,7 @@ from api.onboarding import link
 from api.photo import BYTES
 from api.progress import STEPS, Progress, progress
 from api.spot import Spot
+from cityhub.addresses import reach
 from cityhub.commands.options import Config, connect, settings
 from cityhub.settings import OperatorError, Settings
 from ingest import label
@@ -271,9 +272,12 @@ def new_source(
     config: Config = None,
 ) -> None:
     """Make a credential for a platform, for these topic filters and no others; the one it had is revoked."""
-    with connect(settings(config)) as connection:
+    given = settings(config)
+    with connect(given) as connection:
         issued = enrolling.issue_source(connection, BY, name, department, publish, subscribe or [])
-    out.print(f"user {issued.user}\npassword {issued.secret}   (shown this once)")
+    out.print(
+        f"broker {reach(given).field_mqtt_url}\nuser {issued.user}\npassword {issued.secret}   (shown this once)"
+    )
 
 
 @source.command("revoke")
