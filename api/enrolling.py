@@ -67,7 +67,8 @@ def register(
         lists.lock(connection)
         if cursor.execute("select 1 from device where key = %s", (entry.key,)).fetchone():
             raise EnrollingError(
-                f"{entry.key} is registered already", "choose another id, or ask for a new token for it"
+                f"{entry.key} is registered already",
+                "choose another id, ask for a new token for it, or correct it with a list of one row",
             )
         owner = cursor.execute("select id from department where key = %s", (entry.department,)).fetchone()
         if reach is not None and (owner is None or owner[0] != reach):
