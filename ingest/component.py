@@ -115,7 +115,7 @@ def load(*folders: Path) -> list[Table]:
 def read(path: Path) -> Table:
     """Read one table; raises ComponentError naming the file and what was wanted."""
     try:
-        return Table.model_validate(yaml.safe_load(path.read_bytes()))
+        return Table.model_validate(yaml.load(path.read_bytes(), yaml.CSafeLoader))
     except (OSError, yaml.YAMLError) as error:
         raise ComponentError(
             f"cannot read {path}: {error}", "name a YAML file; check quotes and indentation"

@@ -203,7 +203,7 @@ def read(path: Path) -> Loaded:
     """Read one profile."""
     text = path.read_bytes()
     try:
-        body = yaml.safe_load(text)
+        body = yaml.load(text, yaml.CSafeLoader)
         profile = Profile.model_validate(body)
     except yaml.YAMLError as error:
         raise ProfileError(f"{path}: not YAML: {error}", "check indentation and quotes") from error

@@ -58,12 +58,16 @@ def check(
         out.print(
             "No hub is running: held against the profiles; departments, zones and devices are not known."
         )
+    possible = _possible(given) if known is None else []
     for file, version in versions:
         rule = version.rule
         out.print(
             f"{file}: {rule.rule} {version.sha256[:12]}{' (shadow)' if rule.mode == 'shadow' else ''}: {_limits(rule)}"
         )
-        matching = _matching(given, rule, known)
+        if known is None:
+            matching = [subject for subject in possible if _may_speak_of(rule, subject)]
+        else:
+            matching = [subject for subject in known if rulebook.matches(rule, subject)]
         # Without a registry no datum is known: then none is held against the rule.
         refusals = {
             subject: rule.refuses(subject.unit, subject.datum if known is not None else rule.datum or "")
@@ -250,19 +254,20 @@ def _registered(given: Settings) -> list[Subject] | None:
         return None
 
 
-def _matching(given: Settings, rule: Rule | NoData, known: list[Subject] | None) -> list[Subject]:
-    """The series that a rule speaks of; without a registry the metrics of profiles that it may speak of."""
-    if known is not None:
-        return [subject for subject in known if rulebook.matches(rule, subject)]
+def _possible(given: Settings) -> list[Subject]:
+    """The metrics of all profiles: what any device could measure."""
     folders = [profile.SHIPPED, *([Path(given.profiles)] if given.profiles else [])]
-    asked = rule.applies_to
     return [
         Subject(0, metric, one.profile.profile, "", "", unit=measured.unit)
         for folder in folders
         for one in profile.load(folder)
         for metric, measured in one.profile.all_metrics.items()
-        if asked.metric in {None, metric} and asked.profile in {None, one.profile.profile}
     ]
+
+
+def _may_speak_of(rule: Rule | NoData, subject: Subject) -> bool:
+    asked = rule.applies_to
+    return asked.metric in {None, subject.metric} and asked.profile in {None, subject.profile}
 
 
 def _limits(rule: Rule | NoData) -> str:
