@@ -8,6 +8,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 from pydantic import BaseModel
 
+from alerts.acknowledge import ACKNOWLEDGE, CHANNEL
 from api.access import Caller, SignedIn, only
 from api.database import Pool
 from api.paging import Cursor, Limit, Page, cursor, cut, place
@@ -16,9 +17,6 @@ from api.values import Digits, Instant, Key, Number, Prose
 from governance import audit
 
 router = APIRouter(tags=["alarms"])
-
-CHANNEL = "cityhub_alarm"
-"""Notified with the id of an alarm's transition, in the transaction that made it."""
 
 
 class Now(BaseModel):
@@ -247,7 +245,7 @@ async def acknowledge(
 async def _acknowledge(rows: Any, caller: Caller, alarm: str, comment: str | None) -> None:
     await rows.execute(
         f"""
-        select a.level, a.acknowledged_at, a.acknowledged_by from alarm a join device d on d.id = a.device_id
+        select a.acknowledged_at, a.acknowledged_by from alarm a join device d on d.id = a.device_id
         where a.id = %(alarm)s::bigint and {WITHIN} for update of a
         """,  # noqa: S608 -- every part is a constant of ours
         {"reach": caller.reach, "alarm": alarm},
@@ -260,17 +258,7 @@ async def _acknowledge(rows: Any, caller: Caller, alarm: str, comment: str | Non
         who = row["acknowledged_by"] or "someone"
         raise Problem(409, f"Acknowledged by {who} at {when}.", kind="already-acknowledged")
     await rows.execute(
-        "update alarm set acknowledged_at = now(), acknowledged_by = %s where id = %s::bigint",
-        (caller.name, alarm),
+        ACKNOWLEDGE, {"who": caller.name, "alarm": alarm, "comment": comment, "channel": CHANNEL}
     )
-    await rows.execute(
-        """
-        insert into alarm_transition (alarm_id, kind, from_level, to_level, at, actor, comment)
-        values (%s::bigint, 'acknowledged', %s, %s, now(), %s, %s) returning id
-        """,
-        (alarm, row["level"], row["level"], caller.name, comment),
-    )
-    transition = await rows.fetchone()
-    await rows.execute("select pg_notify(%s, %s)", (CHANNEL, str(transition["id"])))
     detail = {"token": caller.token} if caller.token else {}
     await audit.record(rows, caller.name, "alarm.acknowledge", f"alarm:{alarm}", "done", detail)

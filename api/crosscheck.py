@@ -16,6 +16,7 @@ from geo.lines import COUNTING, Line
 from geo.overlap import remarks
 from geo.refusal import Fault
 from geo.zones import VIEW, Parsed, Zone, swapped
+from ingest import departments
 
 TOLD = 20
 
@@ -143,11 +144,7 @@ def left_behind(cursor: psycopg.Cursor[Any], retired: Sequence[str]) -> list[str
 
 def _departments(cursor: psycopg.Cursor[Any], items: Sequence[Zone | Line]) -> Iterator[str]:
     """Departments that there were not: added, as a list of devices adds them."""
-    named = sorted({item.department for item in items if item.department})
-    for (key,) in cursor.execute(
-        "insert into department (key, name) select key, key from unnest(%s::text[]) as key on conflict (key) do nothing returning key",
-        (named,),
-    ).fetchall():
+    for key in departments.add(cursor, {item.department for item in items if item.department}):
         yield f"department '{key}' is new: nobody belongs to it yet."
 
 

@@ -11,7 +11,8 @@ import structlog
 from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
 
-from api.alarms import CHANNEL, COLUMNS, TABLES, Alarm, Transition
+from alerts.acknowledge import CHANNEL
+from api.alarms import COLUMNS, TABLES, Alarm, Transition
 from api.database import CONNECT, Connections
 from api.problems import Problem
 from api.subscriber import Subscriber, event

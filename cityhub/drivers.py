@@ -181,7 +181,7 @@ def _arguments(plan: DriverPlan, made: Callable[..., Any]) -> dict[str, Any]:
         arguments["stations"] = dict(plan.stations)
     elif plan.stations:
         raise OperatorError(f"{plan.kind} has no stations: they name themselves", "leave its stations out")
-    options = {name: each for name, each in taken.items() if name not in OURS and not name.startswith("on_")}
+    options = {name: each for name, each in taken.items() if name not in OURS}
     for name, value in plan.options.items():
         if name not in options:
             raise OperatorError(

@@ -16,6 +16,7 @@ import orjson
 import structlog
 
 from cityhub import drivers, trial
+from cityhub.changing import TURN_S, Changing
 from cityhub.drivers import CLOCKS
 from cityhub.gateway import Gateway
 from cityhub.outpost import Outpost
@@ -28,28 +29,28 @@ from edge.reading import now_us
 
 log = structlog.get_logger("cityhub.edge")
 
-TURN_S = 0.1
 WAITING = 64  # commands not yet looked at; more than any hub sends
 REPLIES = 64  # not yet sent, because the broker was away
-AGAIN_S = 5.0
-WITHIN_S = (60.0, 5.0, 600.0)  # for a new configuration to reach the broker: default, least, most
 
 
 class Foreman:
     """Runs one gateway. All but `_hand_over` happens in the main thread."""
 
     def __init__(
-        self, plan: Gateway, file: Path | None, environment: Mapping[str, str], *, partly: bool = False
+        self,
+        plan: Gateway,
+        file: Path | None,
+        environment: Mapping[str, str],
+        *,
+        sent: bool = False,
     ) -> None:
-        """`file`: the operator's own file, which a configuration sent by the hub stands in for.
+        """`file`: the operator's own file, which a configuration sent by the hub stands in for: `sent`, if it runs.
 
-        `partly`: see Outpost. Raises OperatorError, JournalTaken.
+        Raises OperatorError, JournalTaken.
         """
-        self._file, self._environment = file, environment
         self._inbox: queue.Queue[bytes] = queue.Queue(WAITING)
         self._replies: deque[bytes] = deque(maxlen=REPLIES)
         self._began = time.monotonic()
-        self._stopping = threading.Event()
         self._actions: dict[str, Callable[[Order], dict[str, Any]]] = {
             "ping": self._ping,
             "capture": self._capture,
@@ -59,7 +60,12 @@ class Foreman:
         }
         plan.home.mkdir(mode=0o711, parents=True, exist_ok=True)
         self._guard = self._guarded(plan)
-        self.outpost = Outpost(plan, environment, self._hand_over, partly=partly)
+        self._changing = Changing(plan, file, environment, self._hand_over, self._taken_back, sent=sent)
+
+    @property
+    def outpost(self) -> Outpost:
+        """What runs now."""
+        return self._changing.outpost
 
     @classmethod
     def upon(cls, file: Path, environment: Mapping[str, str]) -> Foreman:
@@ -71,7 +77,7 @@ class Foreman:
         own, sent, why = trial.chosen(file)
         if sent:
             try:
-                return cls(sent, file, environment, partly=True)
+                return cls(sent, file, environment, sent=True)
             except JournalTaken:
                 raise
             except Exception as error:  # noqa: BLE001 -- whatever it is, the gateway must come up
@@ -86,7 +92,7 @@ class Foreman:
 
     def run(self, stopping: threading.Event) -> None:
         """Until told to stop; raises JournalBroken. What the outpost holds is closed in any case."""
-        self._stopping = stopping
+        self._changing.stopping = stopping
         self.outpost.start()
         self._tell_of_broken_trial()
         try:
@@ -97,6 +103,7 @@ class Foreman:
 
     def _turn(self) -> None:
         self.outpost.tend()
+        self._changing.look_after()
         with suppress(queue.Empty):
             self._obey(self._inbox.get_nowait())
         self._send_replies()
@@ -207,73 +214,17 @@ class Foreman:
         raise ValueError(f"no station {station} that can be told the time is connected")
 
     def _set_configuration(self, order: Order) -> dict[str, Any]:
-        text = order.arguments.get("configuration")
-        if not isinstance(text, str):
-            raise ValueError("configuration must be the text of a gateway's file")  # noqa: TRY004 -- a value, not a bug
-        if self._file is None:
-            raise ValueError(
-                "this gateway was started without a file; start it with one to configure it from here"
-            )
-        within = order.arguments.get("within_s", WITHIN_S[0])
-        try:
-            within_s = float(within)
-        except (TypeError, ValueError) as error:
-            raise ValueError("within_s must be a number of seconds") from error
-        if not WITHIN_S[1] <= within_s <= WITHIN_S[2]:
-            raise ValueError(f"within_s must be {WITHIN_S[1]:g} to {WITHIN_S[2]:g}")
-        before = self.outpost.plan
-        plan = trial.allowed(text, before)
+        text, within_s, lost_s = self._changing.asked(order.arguments)
+        plan = trial.allowed(text, self.outpost.plan)
         self._reply(order.id, order.action, "applying", within_s=within_s)
         self._send_replies()
-        trial.begin(before.home, order.id)
-        fault = self._try(plan, within_s) or self._keep(before.home, text, self._file)
-        if not fault:
-            return {"drivers": [each.name for each in plan.drivers]}
-        self._go_back(before)
-        if not self._stopping.is_set():  # else the mark stays, and the next start tells of it
-            trial.give_up(before.home)
-        raise trial.RolledBack(f"back to the configuration before: {fault}")
+        self._changing.change(plan, text, order.id, within_s, lost_s)
+        return {"drivers": [each.name for each in plan.drivers]}
 
-    def _go_back(self, before: Gateway) -> None:
-        """Run again what ran before, tried until it runs: what it needs was there a minute ago."""
-        while not self._stopping.is_set():
-            try:
-                self.outpost = Outpost(before, self._environment, self._hand_over, partly=True)
-            except Exception as error:  # a gateway that has given up cannot be reached to be mended
-                log.exception("the configuration before cannot be run, trying again", reason=str(error))
-                self._stopping.wait(AGAIN_S)
-            else:
-                self.outpost.start()
-                return
-
-    def _try(self, plan: Gateway, within_s: float) -> str:
-        """Run a new plan until it has reached the broker; why it is no good, and then it is closed again."""
-        try:
-            self.outpost.close()
-            self.outpost = Outpost(plan, self._environment, self._hand_over)
-        except Exception as error:  # noqa: BLE001 -- whatever it is, the plan before must come back
-            return str(error)
-        try:
-            self.outpost.start()
-            ends = time.monotonic() + within_s
-            while time.monotonic() < ends and not self._stopping.is_set():
-                if self.outpost.agent.publisher.wait_connected(TURN_S):
-                    return ""
-                self.outpost.tend()
-            fault = f"the broker was not reached within {within_s:g} s"
-        except Exception as error:  # noqa: BLE001 -- as above
-            fault = str(error)
-        self.outpost.close()
-        return fault
-
-    def _keep(self, home: Path, text: str, file: Path) -> str:
-        """Keep what does; why it cannot be kept, and then it is closed: after a restart it would be gone."""
-        try:
-            trial.keep(home, text, file)
-        except OSError as error:
-            self.outpost.close()
-            return f"it cannot be kept: {error.strerror}"
-        return ""
+    def _taken_back(self, id_: str, why: str) -> None:
+        """A configuration that was kept, and later lost its broker."""
+        self._reply(id_, "set-configuration", "rolled-back", code="rolled-back", reason=why)
+        self._note("configuration-rolled-back", why)
 
     def _send_replies(self) -> None:
         while self._replies and self.outpost.agent.publisher.say("reply", self._replies[0]):

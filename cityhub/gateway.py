@@ -39,6 +39,8 @@ Way = Literal["listen", "connect", "serial"]
 WAYS: tuple[Way, ...] = ("listen", "connect", "serial")
 ONLY = {"listen": ("idle_s", "greeting_s", "silent_each", "links"), "serial": ("baud", "frame")}
 """What says something of one kind of place, and nothing of another."""
+PICTURED = ("sl651",)
+"""Kinds whose stations send pictures that are kept."""
 POLLERS = {"modbus"}
 """Drivers that ask; the others are dialogues that any link carries."""
 
@@ -73,6 +75,16 @@ class DriverPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class PicturePlan:
+    """Where pictures that stations send are kept, and how many."""
+
+    folder: Path
+    files: int
+    mb: int
+    days: float
+
+
+@dataclass(frozen=True, slots=True)
 class Gateway:
     """Everything that the file says."""
 
@@ -90,6 +102,7 @@ class Gateway:
     silence_s: float
     deadband: Mapping[str, float]
     drivers: tuple[DriverPlan, ...]
+    pictures: PicturePlan | None = None
 
 
 class Table:
@@ -171,8 +184,10 @@ def parse(text: str, path: Path) -> Gateway:
         given = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise Mistake(f"{path}: {error}", "texts in quotes, tables as [gateway] and [[driver]]") from error
-    for key in given.keys() - {"gateway", "driver", "report"}:
-        raise Mistake(f"{path}: {key} is not known", "known are [gateway], [report] and [[driver]]")
+    for key in given.keys() - {"gateway", "driver", "report", "pictures"}:
+        raise Mistake(
+            f"{path}: {key} is not known", "known are [gateway], [report], [pictures] and [[driver]]"
+        )
     drivers = given.get("driver", [])
     if not isinstance(drivers, list) or not drivers:
         raise Mistake(f"{path}: there is no driver", "write at least one [[driver]] with its kind")
@@ -205,6 +220,7 @@ def _gateway(path: Path, given: dict[str, Any], drivers: tuple[DriverPlan, ...])
         raise table.idle("ca", "without TLS nothing is checked against it: broker = mqtts://...")
     if report.has("silence_s") and not report.has("deadband"):
         raise report.idle("silence_s", "without a deadband every reading is sent")
+    home = Path(table.text("home", "a directory for journal and status", "/var/lib/cityhub-edge"))
     found = Gateway(
         id=own,
         department=table.name("department"),
@@ -212,7 +228,7 @@ def _gateway(path: Path, given: dict[str, Any], drivers: tuple[DriverPlan, ...])
         user=table.text("user", "the name at the broker", address.user or own),
         credential=_path(table, "credential"),
         ca=_path(table, "ca"),
-        home=Path(table.text("home", "a directory for journal and status", "/var/lib/cityhub-edge")),
+        home=home,
         journal_mb=int(table.number("journal_mb", "megabytes", 1_024, 16, 1 << 20)),
         when_full="drop-oldest"
         if table.choice("when_full", ("refuse", "drop-oldest"), "refuse") == "drop-oldest"
@@ -224,11 +240,27 @@ def _gateway(path: Path, given: dict[str, Any], drivers: tuple[DriverPlan, ...])
             metric: _band(path, metric, band) for metric, band in sorted(report.table("deadband").items())
         },
         drivers=drivers,
+        pictures=_pictures(path, given["pictures"], home, drivers) if "pictures" in given else None,
     )
     table.end(
         "id, department, broker, user, credential, ca, home, journal_mb, when_full, hub_key, capture_mb"
     )
     report.end("silence_s, deadband")
+    return found
+
+
+def _pictures(path: Path, given: object, home: Path, drivers: tuple[DriverPlan, ...]) -> PicturePlan:
+    table = Table(path, "pictures", given)
+    folder = table.text("folder", "a folder; one without a leading / lies in the gateway's home")
+    if not any(each.kind in PICTURED for each in drivers):
+        raise table.idle("folder", f"pictures come from drivers of the kind {', '.join(PICTURED)}")
+    found = PicturePlan(
+        folder=home / folder,
+        files=int(table.number("files", "pictures", 10_000, 1, 1_000_000)),
+        mb=int(table.number("mb", "megabytes", 1_024, 2, 1 << 20)),
+        days=float(table.number("days", "days", 30, 1, 3_650)),
+    )
+    table.end("folder, files, mb, days")
     return found
 
 

@@ -50,11 +50,19 @@ class Observers:
         self._tallies.add(series.id, measured.interval_s, self._judging[device.profile])
         if measured.forecast:
             self._forecasts.add(series.id)
-        if not device.recorded and not isinstance(measured, DerivedMetric):
-            sender = device.gateway_id or device.id
-            self._silence.add(
-                subject, measured.interval_s, sender, own=sender == device.id, now=time.monotonic()
-            )
+        self.wait_for(series, subject)
+
+    def wait_for(self, series: Series, subject: Subject) -> None:
+        """Wait for a series by the rule that applies to it now, if one does."""
+        device, measured = series.device, series.measured
+        if series.metric in HUB_METRICS or device.recorded or isinstance(measured, DerivedMetric):
+            return
+        sender = device.gateway_id or device.id
+        self._silence.add(subject, measured.interval_s, sender, own=sender == device.id, now=time.monotonic())
+
+    def judged_by(self, series: int) -> set[str]:
+        """The name of the rule by which a series is waited for, if any."""
+        return self._silence.judged_by(series)
 
     def observe(self, batch: Batch, outcome: NDArray[np.uint16]) -> list[Change]:
         """Take in a batch that bears its flags, and what the checks found; returns whose silence it ends."""

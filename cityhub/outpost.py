@@ -26,6 +26,7 @@ from edge.health import Health
 from edge.journal import JournalBroken, JournalFull
 from edge.link import Address
 from edge.notes import Notes, event
+from edge.pictures import Pictures
 from edge.reading import now_us
 
 log = structlog.get_logger("cityhub.edge")
@@ -34,6 +35,7 @@ STATUS_S = 10.0
 LINKS_EVENT_S = 900.0
 LINKS_TOLD, STATIONS_TOLD = 200, 500  # in one message; the status file has them all
 RESTART_PAUSE_S = (1.0, 60.0)
+DAY_S = 86_400.0
 STATUS = "status.json"
 
 
@@ -54,7 +56,11 @@ class Outpost:
         """
         self.plan = plan
         self.notes = Notes()
-        self.watch = Watch(note=self.notes.take, kept=Kept(plan.home / "kept"))
+        asked = plan.pictures
+        self.pictures = (
+            Pictures(asked.folder, asked.files, asked.mb << 20, asked.days * DAY_S) if asked else None
+        )
+        self.watch = Watch(self.notes.take, kept=Kept(plan.home / "kept"), pictures=self.pictures)
         self.drivers: dict[str, Driver] = {}
         self._began_us = now_us()
         self._pauses: dict[
@@ -108,6 +114,8 @@ class Outpost:
         if now >= self._links_at:
             self._links_at = now + LINKS_EVENT_S
             self.tell_links()
+            if self.pictures:
+                self.pictures.tidy()
 
     def restart(self, name: str) -> None:
         """End a driver and begin it anew; raises KeyError where there is none, OperatorError where it cannot be had."""
@@ -168,6 +176,7 @@ class Outpost:
             "damaged": self.agent.journal.damaged,
             "suppressed": self.suppressed,
             "capture": self.watch.capture is not None,
+            "pictures": self.pictures.as_status() if self.pictures else None,
             "drivers": self._told(),
         }
 

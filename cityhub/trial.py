@@ -1,4 +1,4 @@
-"""A configuration on trial: kept when the broker was reached with it, given up when not, also across a crash."""
+"""A configuration on trial, on disk: kept when the broker was reached with it, given up when not, also across a crash."""
 
 from __future__ import annotations
 
@@ -16,11 +16,22 @@ from edge.command import write_durably
 REMOTE, MARK = "remote.toml", "trial.json"
 PINNED = ("id", "department", "home", "hub_key")
 """What makes this gateway this gateway; a person changes it, at the machine."""
+LEADS = ("broker", "user", "credential", "ca")
+"""What says where the hub is reached, and as whom."""
 TEXT_BYTES = 64 << 10
 
 
 class RolledBack(Exception):
     """The new configuration did not do; the one before runs again."""
+
+
+class Standby(NamedTuple):
+    """The configuration before one that leads to another broker: it stands by while the new one is young."""
+
+    text: str | None  # None: the file's own
+    order: str  # by which the new one came
+    lost_s: float  # it is tried when no broker was reached for so long
+    until_us: int  # and forgotten when one is reached after this
 
 
 class Chosen(NamedTuple):
@@ -69,10 +80,25 @@ def begin(home: Path, order: str) -> None:
     write_durably(home / MARK, orjson.dumps({"order": order}))
 
 
-def keep(home: Path, text: str, file: Path) -> None:
-    """It did: from now on it is what runs."""
-    write_durably(home / REMOTE, orjson.dumps({"upon": _mark(file), "text": text}))
+def keep(home: Path, text: str | None, file: Path, standby: Standby | None = None) -> None:
+    """It did: from now on it is what runs. None: the file's own does, as if nothing had been sent. Raises OSError."""
+    if text is None:
+        (home / REMOTE).unlink(missing_ok=True)
+    else:
+        kept = {"upon": _mark(file), "text": text, "standby": standby and standby._asdict()}
+        write_durably(home / REMOTE, orjson.dumps(kept))
     (home / MARK).unlink(missing_ok=True)
+
+
+def leads_elsewhere(plan: Gateway, before: Gateway) -> bool:
+    """Whether the hub is reached in another way with the one than with the other."""
+    return any(getattr(plan, each) != getattr(before, each) for each in LEADS)
+
+
+def before(file: Path, standby: Standby) -> Gateway:
+    """The plan that stands by; raises OperatorError where it cannot be had any more."""
+    own = gateway.read(file)
+    return own if standby.text is None else allowed(standby.text, own)
 
 
 def give_up(home: Path) -> None:
@@ -86,6 +112,23 @@ def broken(home: Path) -> str:
         return str(orjson.loads((home / MARK).read_bytes())["order"])
     except (OSError, ValueError, KeyError, TypeError):
         return ""
+
+
+def sent(home: Path) -> tuple[str | None, Standby | None]:
+    """The words of what the hub has sent last, and what stands by beside it."""
+    try:
+        kept = orjson.loads((home / REMOTE).read_bytes())
+        return str(kept["text"]), _standby(kept.get("standby"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None, None
+
+
+def _standby(kept: object) -> Standby | None:
+    try:
+        made = Standby(**kept)  # type: ignore[arg-type]
+        return Standby(made.text and str(made.text), str(made.order), float(made.lost_s), int(made.until_us))
+    except (TypeError, ValueError):  # none, or what another version has kept
+        return None
 
 
 def _mark(file: Path) -> str:

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 import structlog
@@ -17,6 +17,7 @@ from paho.mqtt.client import MQTTMessage
 from edge import carried
 from edge.journal import Journal, Record
 from edge.link import Address, Client, Unreachable, dial, dialect
+from edge.window import Sent, Window
 
 log = structlog.get_logger("edge.publisher")
 
@@ -27,7 +28,6 @@ RESEND_AT_MOST_S = 600.0
 CONNECT_PAUSE_S = (0.5, 15.0)
 READ_AGAIN_S = 1.0
 OUTAGE_S = 60.0  # a shorter absence changes nothing: order is worth more than a minute's delay
-BACKLOG_SHARE = 0.5
 
 
 @dataclass(slots=True)
@@ -40,20 +40,8 @@ class Counts:
     refused: int = 0
 
 
-class Sent(NamedTuple):
-    """A record under way: when it went, and the queue that it came from."""
-
-    record: Record
-    at: float
-    queue: deque[Record]
-
-
 class Publisher:
-    """Sends records, at most `window` of them waiting for `committed`; after an outage what is new goes first.
-
-    What waited through an outage is the backlog: it is sent in its own order, and BACKLOG_SHARE of the window is
-    its own, so that neither it nor what is new can shut the other out.
-    """
+    """Sends records, at most `window` of them waiting for `committed`; after an outage what is new goes first."""
 
     def __init__(
         self,
@@ -71,17 +59,16 @@ class Publisher:
         `command` is called on the network's thread: it must return soon and not raise.
         """
         self.counts = Counts()
-        self._journal, self._window = journal, window
+        self._journal, self._in_flight = journal, window
         self._address = Address(broker) if isinstance(broker, str) else broker
         self._birth, self._command = birth, command
         self._topic = f"city/v1/{department}/{device}"
         self._client_id = f"edge-{device}"
-        self._pending: deque[Record] = deque()
-        self._backlog: deque[Record] = deque()
+        waiting: dict[bool, list[Record]] = {False: [], True: []}
         for record in journal.kept():
-            (self._backlog if _age_s(record) > OUTAGE_S else self._pending).append(record)
+            waiting[_age_s(record) > OUTAGE_S].append(record)
+        self._window = Window(window, pending=waiting[False], backlog=waiting[True])
         self._away_since = time.monotonic()
-        self._sent: dict[tuple[str, int], Sent] = {}
         self._patience_s = RESEND_AFTER_S
         self._client: Client | None = None
         self._changed = threading.Condition()
@@ -95,7 +82,7 @@ class Publisher:
     def offer(self, record: Record) -> None:
         """A record that the journal has just accepted."""
         with self._changed:
-            self._pending.append(record)
+            self._window.offer(record)
             self._changed.notify_all()
 
     def wait_committed(self, timeout_s: float) -> bool:
@@ -123,7 +110,7 @@ class Publisher:
     @property
     def waiting(self) -> int:
         """Records not yet committed."""
-        return len(self._pending) + len(self._backlog) + len(self._sent)
+        return len(self._window)
 
     def close(self) -> None:
         """Stop sending and say goodbye; what is not committed stays in the journal."""
@@ -149,7 +136,7 @@ class Publisher:
             self._client_id,
             protocol=dialect(self._address),
             lasting=False,
-            in_flight=self._window,
+            in_flight=self._in_flight,
         )
         client.will_set(f"{self._topic}/status", orjson.dumps({"state": "offline"}), 1, retain=True)
         client.on_connect = self._on_connect
@@ -170,8 +157,7 @@ class Publisher:
                 queue = self._next()
                 if queue is None:
                     continue
-                record = queue.popleft()
-                sent = self._sent[record.boot, record.seq] = Sent(record, time.monotonic(), queue)
+                sent = self._window.send(queue)
             self._send(sent)
 
     def _connect(self) -> bool:
@@ -198,14 +184,13 @@ class Publisher:
         except OSError as error:
             log.warning("journal not readable, trying again", reason=str(error))
             with self._changed:
-                self._sent.pop((record.boot, record.seq), None)
-                sent.queue.appendleft(record)
+                self._window.put_back(sent)
             time.sleep(READ_AGAIN_S)
             return
         client = self._client
         if body is None:  # committed meanwhile, or lost
             with self._changed:
-                self._sent.pop((record.boot, record.seq), None)
+                self._window.forget(record)
                 self._changed.notify_all()
         elif client is not None:
             sealed = carried.seal(record.boot, record.seq, base, body)
@@ -213,30 +198,19 @@ class Publisher:
             self.counts.published += 1
 
     def _next(self) -> deque[Record] | None:
-        """The queue whose turn it is: what is new, or the backlog where that has room left of its own share."""
-        if not self._connected:
-            return None
-        share = max(int(self._window * BACKLOG_SHARE), 1)
-        late = sum(sent.queue is self._backlog for sent in self._sent.values())
-        kept_free = max(late, share) if self._backlog else late
-        if self._pending and len(self._sent) - late < max(self._window - kept_free, 1):
-            return self._pending
-        return self._backlog if self._backlog and late < share else None
+        """The queue whose turn it is, while there is somebody to send to."""
+        return self._window.turn() if self._connected else None
 
     def _resend_silent(self) -> None:
         """Take back what has waited too long; with every round in vain, wait longer (caller holds the lock)."""
-        before = self.counts.resent
-        self._take_back(older_than_s=self._patience_s)
-        if self.counts.resent > before:
+        if self._take_back(older_than_s=self._patience_s):
             self._patience_s = min(2 * self._patience_s, RESEND_AT_MOST_S)
 
-    def _take_back(self, older_than_s: float) -> None:
-        """Put what was sent, but never committed, back in front of the queue (caller holds the lock)."""
-        limit = time.monotonic() - older_than_s
-        back = [self._sent.pop(key) for key, sent in list(self._sent.items()) if sent.at <= limit]
-        for sent in reversed(back):
-            sent.queue.appendleft(sent.record)
-        self.counts.resent += len(back)
+    def _take_back(self, older_than_s: float) -> int:
+        """What was sent, but never committed, goes again (caller holds the lock)."""
+        back = self._window.take_back(older_than_s)
+        self.counts.resent += back
+        return back
 
     def _on_connect(
         self, client: Client, _data: object, _flags: object, reason: Any, _properties: object
@@ -252,8 +226,7 @@ class Publisher:
             self._connected = True
             self._take_back(older_than_s=0)
             if time.monotonic() - self._away_since > OUTAGE_S:
-                self._backlog += self._pending
-                self._pending.clear()
+                self._window.waited_long()
             self._changed.notify_all()
 
     def _say_online(self, client: Client) -> None:
@@ -292,16 +265,7 @@ class Publisher:
             return
         gone = self._journal.prune(boot, seq)
         with self._changed:
-            # What is committed beyond a gap stays in the journal, but need not be sent again.
-            spans = [(0, seq), *also]
-            for key in [
-                key for key in self._sent if key[0] == boot and any(a <= key[1] <= b for a, b in spans)
-            ]:
-                del self._sent[key]
-            # Those behind another boot's are found to be pruned when their turn comes.
-            for queue in (self._pending, self._backlog):
-                while queue and queue[0].boot == boot and queue[0].seq <= seq:
-                    queue.popleft()
+            self._window.commit(boot, seq, also)
             self.counts.committed += gone
             self._patience_s = RESEND_AFTER_S
             self._changed.notify_all()

@@ -96,7 +96,10 @@ class Batch:
         self._take_out_fixes(~keep, "duplicate")
 
     def set_aside_fixes(self, gone: NDArray[np.bool_], reason: str, detail: str) -> None:
-        """The database refuses some of the fixes: take them out, into dead letters."""
+        """The database refuses some of the fixes: take them out, into dead letters.
+
+        What the fences made of them stays in the batch: they have believed it, and an exit must not come without its entry.
+        """
         for place, count in zip(*np.unique(self.fix_source[gone], return_counts=True), strict=True):
             device_id = int(self.fix_device[gone & (self.fix_source == place)][0])
             bury(self, self.messages[place], device_id, reason, detail, int(count))

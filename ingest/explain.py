@@ -19,7 +19,10 @@ def telemetry(raw: bytes) -> Iterator[Explained]:
     try:
         decoded = decode(raw, now_us())
     except Malformed as error:
-        yield {"format": None, "understood": [], "not_understood": [str(error)], "bytes": len(raw)}
+        # What is no JSON is read as CBOR, of which a text that a person has typed knows nothing.
+        typed = raw.isascii() and raw.decode().isprintable() and raw[:1] not in {b"{", b"["}
+        why = "text that is no JSON: that begins with { or [" if typed else str(error)
+        yield {"format": None, "understood": [], "not_understood": [why], "bytes": len(raw)}
         return
     envelope = decoded.envelope
     yield {

@@ -18,13 +18,13 @@ import pytest
 
 pytest.importorskip("nacl", reason="pynacl is not installed: it comes with the extra edge")
 
+from faults.proxy import Proxy
 from fix_hub import wait_for
 
 from bench.edging import report
-from cityhub import foreman as foremen
-from cityhub import signing, trial
+from cityhub import changing, signing, trial
 from cityhub.foreman import Foreman
-from cityhub.gateway import CREDENTIAL
+from cityhub.gateway import CREDENTIAL, Gateway
 from cityhub.processes import command as cityhub_command
 from cityhub.services import Broker
 from edge.link import Address, dial, dialect
@@ -193,6 +193,7 @@ def test_a_station_is_told_the_time_where_it_is_connected(broker: Broker, home: 
         ("set-configuration", {}, "wrong-argument"),
         ("set-configuration", {"configuration": "[gateway]"}, "wrong-argument"),
         ("set-configuration", {"configuration": "", "within_s": "soon"}, "wrong-argument"),
+        ("set-configuration", {"configuration": "", "lost_s": "1"}, "wrong-argument"),
     ],
 )
 def test_what_cannot_be_done_is_refused_and_the_gateway_goes_on(
@@ -263,7 +264,7 @@ def test_a_kept_configuration_that_cannot_be_run_at_all_gives_way_to_the_files_o
 def test_a_configuration_that_does_not_reach_the_broker_is_taken_back(
     broker: Broker, home: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(foremen, "WITHIN_S", (60.0, 0.5, 600.0))
+    monkeypatch.setattr(changing, "WITHIN_S", (60.0, 0.5, 600.0))
     with socket.create_server(("127.0.0.1", 0)) as free:
         nowhere = free.getsockname()[1]
     with running(broker, home) as foreman:
@@ -273,6 +274,80 @@ def test_a_configuration_that_does_not_reach_the_broker_is_taken_back(
         assert foreman.outpost.plan.broker.endswith(str(Address(broker.field_url).port))
         assert hub.tell("ping")["state"] == "done"
     assert not (home / "gw" / trial.REMOTE).exists()
+
+
+@contextmanager
+def two_ways(broker: Broker) -> Iterator[tuple[Proxy, Proxy]]:
+    """The broker behind two addresses, each of which can be cut."""
+    at = Address(broker.field_url)
+    ways = Proxy(at.host, at.port), Proxy(at.host, at.port)
+    yield ways
+    for each in ways:
+        each.close()
+
+
+def leading(broker: Broker, home: Path, way: Proxy) -> str:
+    return written(broker, home, port=int(way.url("mqtt://x").rpartition(":")[2]))
+
+
+def test_a_broker_that_is_lost_after_the_trial_brings_the_configuration_before_back(
+    broker: Broker, home: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changing, "LOST_S", (900.0, 0.5, 86_400.0))
+    with two_ways(broker) as (old, new):
+        (home / "gateway.toml").write_text(leading(broker, home, old))
+        with running(broker, home) as foreman:
+            before, text = foreman.outpost.plan.broker, leading(broker, home, new)
+            assert hub.tell("set-configuration", configuration=text, lost_s=1)["state"] == "done"
+            order = hub.heard["reply"][-1]["id"]
+            assert foreman.outpost.plan.broker != before
+        with running(broker, home) as foreman:  # also after a restart
+            assert foreman.outpost.plan.broker != before
+            new.cut()
+            said = hub.reply()
+            assert (said["id"], said["state"]) == (order, "rolled-back")
+            assert "not reached for 1 s" in said["reason"]
+            assert foreman.outpost.plan.broker == before
+            assert hub.tell("ping")["state"] == "done"
+            assert "not reached for 1 s" in noted(hub, foreman, "configuration-rolled-back")
+        with running(broker, home) as foreman:
+            assert foreman.outpost.plan.broker == before
+
+
+def test_an_outage_of_the_old_broker_and_the_new_one_takes_no_configuration_back(
+    broker: Broker, home: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control of the test above, and that of a change that leads to the same broker."""
+    monkeypatch.setattr(changing, "LOST_S", (900.0, 0.5, 86_400.0))
+    with two_ways(broker) as (old, new):
+        (home / "gateway.toml").write_text(leading(broker, home, old))
+        with running(broker, home) as foreman:
+            same = leading(broker, home, old).replace("[[driver]]", "journal_mb = 99\n[[driver]]", 1)
+            assert hub.tell("set-configuration", configuration=same)["state"] == "done"
+            assert foreman._changing.standby is None
+            text = leading(broker, home, new)
+            assert hub.tell("set-configuration", configuration=text, lost_s=0)["state"] == "done"
+            assert foreman._changing.standby is None
+            assert hub.tell("set-configuration", configuration=same, lost_s=1)["state"] == "done"
+            young = foreman.outpost.plan.broker
+            tried: list[str] = []
+            monkeypatch.setattr(changing, "WITHIN_S", (1.0, 1.0, 600.0))
+            real = foreman._changing._try
+
+            def noted_try(plan: Gateway, within_s: float, *, partly: bool = False) -> str:
+                tried.append(plan.broker)
+                return real(plan, within_s, partly=partly)
+
+            monkeypatch.setattr(foreman._changing, "_try", noted_try)
+            old.cut()
+            new.cut()
+            wait_for(lambda: len(tried) > 1, "two tries in vain")
+            assert set(tried) == {new.url("mqtt://x").replace("@", "")}
+            old.heal()
+            wait_for(lambda: foreman.outpost.agent.publisher.connected, "the broker")
+            assert foreman.outpost.plan.broker == young
+            assert hub.tell("ping")["state"] == "done"
+            assert "rolled-back" not in [each["state"] for each in hub.heard["reply"]]
 
 
 def test_a_configuration_that_cannot_be_kept_is_taken_back(broker: Broker, home: Path, hub: Hub) -> None:

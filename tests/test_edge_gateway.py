@@ -16,6 +16,7 @@ from edge.drivers.conversation import Watch
 FILE = Path("gateway.toml")
 HEAD = '[gateway]\nid = "gw-1"\ndepartment = "water"\nbroker = "mqtts://hub.city:8883"\n'
 LINES = '[[driver]]\nkind = "jsonlines"\nlisten = "127.0.0.1:8471"\n'
+STATIONS = '[[driver]]\nkind = "sl651"\nlisten = "h:1"\n'
 SERIAL = '[[driver]]\nkind = "modbus"\nserial = "/dev/ttyUSB0"\n'
 
 
@@ -67,6 +68,9 @@ def test_the_example_of_the_documentation_is_a_file_that_works() -> None:
         (HEAD + "[report]\nsilence_s = 0\ndeadband = {}\n" + LINES, "report.silence_s is 0", "1 to 86400"),
         (HEAD + "[report]\ndeadband = {level = -1}\n" + LINES, "report.deadband.level is -1", "at least 0"),
         (HEAD + SERIAL + 'frame = "9N1"\n', "driver 1.frame is '9N1'", "8N1"),
+        (HEAD + "[pictures]\n" + STATIONS, "pictures.folder is missing", "a folder"),
+        (HEAD + '[pictures]\nfolder = "p"\nmb = 1\n' + STATIONS, "pictures.mb is 1", "2 to"),
+        (HEAD + '[pictures]\nfolder = "p"\nage = 1\n' + STATIONS, "pictures.age is not known", "folder, files"),
     ],
 )  # fmt: skip
 def test_a_mistake_names_the_file_the_key_and_what_was_wanted(text: str, said: str, wanted: str) -> None:
@@ -139,6 +143,7 @@ def test_a_key_that_would_do_nothing_is_a_mistake(text: str, said: str, wanted: 
     [
         (HEAD.replace("mqtts", "mqtt") + 'ca = "ca.pem"\n' + LINES, "gateway.ca does nothing here"),
         (HEAD + LINES + "[report]\nsilence_s = 60\n", "report.silence_s does nothing here"),
+        (HEAD + LINES + '[pictures]\nfolder = "p"\n', "pictures.folder does nothing here"),
     ],
 )
 def test_a_key_that_another_key_makes_idle_is_a_mistake(text: str, said: str) -> None:
@@ -223,3 +228,10 @@ def test_from_afar_a_gateway_stays_the_one_that_it_is(tmp_path: Path, change: tu
     assert trial.allowed(text, before) == before
     with pytest.raises(OperatorError, match="cannot be changed from afar"):
         trial.allowed(text.replace(*change), before)
+
+
+def test_pictures_are_kept_beneath_the_home_or_where_a_whole_path_says() -> None:
+    beneath = parse(HEAD + '[pictures]\nfolder = "shots"\n' + STATIONS, FILE).pictures
+    assert beneath == gateway.PicturePlan(Path("/var/lib/cityhub-edge/shots"), 10_000, 1_024, 30)
+    apart = parse(HEAD + '[pictures]\nfolder = "/srv/shots"\ndays = 2\n' + STATIONS, FILE).pictures
+    assert apart == gateway.PicturePlan(Path("/srv/shots"), 10_000, 1_024, 2)

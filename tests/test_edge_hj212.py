@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from edge.drivers.dialogue import Heard
 from edge.drivers.hj212 import STALE_US, Hj212
+from edge.protocols.hj212 import measured as measuring
 from edge.protocols.hj212 import packet as packets
+from edge.protocols.hj212 import times
 from edge.protocols.hj212.check import Tail, crc, printed
 from edge.protocols.hj212.explain import explain
 from edge.protocols.hj212.factors import table
@@ -240,13 +242,13 @@ def test_a_group_means_the_same_whether_its_names_are_known_already_or_not(group
     header = packets.read(b"QN=20261015080000001;ST=32;CN=2011;PW=1;MN=A1;Flag=5;CP=&&x-Odd=1&&").header
     packet = packets.Packet(header, "", ";".join(groups))
     header.items.clear()
-    cold = packets.measured(packet)
-    warm = packets.measured(packet)
+    cold = measuring.measured(packet)
+    warm = measuring.measured(packet)
     plain: dict[str, float] = {}
     notes: packets.Notes = []
     at = ""
     for group in groups:
-        at = packets._group(header, group, at, plain, notes)
+        at = measuring._group(header, group, at, plain, notes)
     assert str(cold) == str(warm) == str((at, plain, notes))
 
 
@@ -338,7 +340,7 @@ def test_what_is_remembered_between_packets_is_bounded() -> None:
             NOW,
         )
     assert len(packets._headers) <= packets.CACHED
-    assert len(packets._minutes) <= packets.CACHED
+    assert len(times._minutes) <= times.CACHED
     assert len(dialogue.stations()) == 1000
     one = Hj212({})
     one.hear(b"##9999" + b"x" * 100_000, NOW)
@@ -380,8 +382,8 @@ def test_a_packet_is_explained_field_by_field() -> None:
         "meaning": "chemical oxygen demand",
         "metric": "cod",
     }
-    assert fields["DataTime"]["value"] == "2026-10-15T00:00:00+00:00"
-    assert fields["Flag"]["meaning"] == "version bits 1, an answer is asked for"
+    assert fields["DataTime"]["value"] == "2026-10-15T08:00:00+08:00"
+    assert fields["Flag"]["meaning"] == "as of HJ 212-2017, an answer is asked for"
     assert (document["not_understood"], document["notes"]) == ([], [])
 
 
@@ -391,7 +393,7 @@ def test_what_cannot_be_explained_says_why() -> None:
     assert [document["not_understood"][0] for document in documents] == [
         "5 bytes that begin no packet (## and four digits)",
         documents[1]["not_understood"][0],
-        "a packet ends after 9 bytes",
+        "a packet ends after 9 bytes: its length says 113",
     ]
     assert documents[1]["not_understood"][0].startswith("wrong check: ")
 
@@ -412,3 +414,13 @@ def test_a_link_that_brings_nothing_but_noise_is_hung_up_and_one_that_brings_a_p
     noise = b"GET / HTTP/1.1 " * 1_000
     assert not any(station.hear(noise + latin(GOOD["frames"][0]), NOW).hang_up for _ in range(20))
     assert any(stranger.hear(noise, NOW).hang_up for _ in range(20))
+
+
+@pytest.mark.parametrize(("flag", "stored"), [("n", 63.0), ("t", 63.0), ("d", None), ("N ", 63.0)])
+def test_a_flag_in_lower_case_means_what_it_means_in_upper_case(flag: str, stored: float | None) -> None:
+    segment = (
+        f"ST=32;CN=2011;MN=S1;CP=&&DataTime=20261015080000;w01018-Rtd=63.0,w01018-Flag={flag}&&".encode()
+    )
+    raw = b"##%04d" % len(segment) + segment + b"%04X" % plain_crc(segment) + b"\r\n"
+    ((_, _, value),) = Hj212({}).hear(raw, NOW).samples
+    assert value == stored or (stored is None and math.isnan(value))

@@ -269,7 +269,9 @@ def test_tcp_frames_one_after_the_other_with_noise_between_are_all_found() -> No
     refusal = bytes.fromhex("000100000003018302")
     found = list(explain(question + b"\x01\xff\x13" + refusal))
     assert [each.get("form") for each in found] == ["tcp", None, "tcp"]
-    assert found[1]["understood"] == []
+    assert (found[1]["understood"], found[1]["raw"]) == ([], "01FF13")
+    (damaged,) = explain(bytes.fromhex("01030400060005DA30"))
+    assert damaged["not_understood"][0].endswith("DA30 was sent, DA31 is right")
     assert found[2]["understood"][-1]["meaning"] == "illegal data address"
 
 

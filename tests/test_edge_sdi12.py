@@ -311,6 +311,8 @@ def test_a_lone_answer_is_explained_and_a_wrong_check_is_told() -> None:
     (wrong,) = explain(b"0+3.15OqZ")
     assert wrong["understood"] == []
     assert wrong["not_understood"] == ["wrong check: 'OqZ' was sent, 'Cr[' is right"]
+    (strange,) = explain(b"hello world")
+    assert strange["not_understood"] == ["'hello world' is not an address and values with their signs"]
 
 
 @given(st.binary(max_size=200))

@@ -306,7 +306,7 @@ def test_of_a_split_message_that_says_nothing_the_last_frame_is_never_confirmed(
 def test_what_cannot_be_kept_is_not_confirmed(tmp_path: Path) -> None:
     (tmp_path / "kept").write_bytes(b"a file where the folder should be")
     watch = Watch(kept=Kept(tmp_path / "kept"))
-    link = Listener("sl427", lambda _: None, lambda: Sl427({}, kept=watch.kept.get), watch=watch)
+    link = Listener("sl427", lambda *_: None, lambda: Sl427({}, kept=watch.kept.get), watch=watch)
     link.start()
     with socket.create_connection(("127.0.0.1", link.port), 30) as station:
         station.sendall(SPLIT[0])
@@ -353,14 +353,16 @@ def test_the_clock_of_a_station_of_szy_206_is_the_nearest_month_that_fits() -> N
 
 def test_what_cannot_be_read_is_explained_with_a_reason() -> None:
     documents = list(explain(bytes.fromhex("001122") + stream_of(LEVEL) + stream_of(LEVEL)[:9]))
-    assert [bool(document["understood"]) for document in documents] == [False, True, False, False]
+    assert [bool(document["understood"]) for document in documents] == [False, True, False]
     assert documents[0]["not_understood"] == ["3 bytes: no 68 in them"]
+    assert documents[2]["not_understood"] == [f"a frame ends after 9 bytes: L says {len(stream_of(LEVEL))}"]
+    assert documents[2]["raw"] == stream_of(LEVEL)[:9].hex().upper()
     setting = pack(
         bytes((0x00,)) + bytes.fromhex("1101080405") + b"\x11" + bytes.fromhex("301514126526") + b"\x00" * 9
     )
     (document,) = explain(setting)
     clock = next(field for field in document["understood"] if field["name"] == "clock")
-    assert clock["value"] == "2026-05-12 14:15:30"
+    assert clock["value"] == "2026-05-12T14:15:30+08:00"
     assert document["not_understood"][0].startswith("9 bytes, password and time tag")
 
 

@@ -304,3 +304,9 @@ def test_the_example_of_the_page_is_a_gateways_file() -> None:
     )
     assert heard.samples[0][0].endswith("/rssi")
     assert Sl651(given["stations"]).device("00418D2337") == "river-1"
+
+
+@pytest.mark.parametrize(("written", "value"), [(".25", 0.25), ("-.5", -0.5), ("3.", 3.0), ("+1.5", 1.5)])
+def test_a_number_of_an_ascii_message_may_leave_out_what_says_nothing(written: str, value: float) -> None:
+    heard = hear(textframe(f"0009260701050137ST {RTU} H TT 2607010500 Z {written} ".encode()))
+    assert [each[2] for each in heard.samples] == [value]

@@ -47,7 +47,7 @@ def test_every_byte_of_a_frame_is_in_a_field() -> None:
         "Z": 1.234,
         "VT": 12.08,
         "end": "ETX",
-        "crc": "right",
+        "crc": raw[-2:].hex().upper(),
     }
 
 
@@ -67,7 +67,7 @@ def test_a_text_frame_says_the_same_as_a_packed_one() -> None:
     told = one(textframe(f"0009{SENT}ST {RTU} H TT 2607010500 PJ 1.5 Z 1.234 VT 12.08 ".encode()))
     packed = one(hexframe(report("2019000015392300001234381212 08".replace(" ", ""))))
     for name, value in values(packed).items():
-        if name not in {"start", "length"}:
+        if name not in {"start", "length", "crc"}:
             assert values(told)[name] == value, name
     assert told["encoding"] == "ASCII"
 
@@ -149,7 +149,9 @@ def test_several_frames_noise_and_packets_are_told_one_after_the_other() -> None
     ]
     assert told[1]["not_understood"][0].startswith("noise: 5 bytes")
     assert values(told[5])["PIC"] == "304 bytes"
-    assert told[6]["not_understood"] == ["cut: frame without an end"]
+    assert told[6]["not_understood"] == [
+        f"cut: frame without an end: {len(hexframe(report('38121208'))) - 1} of {len(hexframe(report('38121208')))} bytes"
+    ]
 
 
 def test_what_is_wrong_is_said_beside_what_was_understood() -> None:
@@ -172,3 +174,29 @@ def test_the_command_prints_a_line_a_frame() -> None:
         timeout=60,
     )
     assert [json.loads(line)["station"] for line in done.stdout.splitlines()] == [RTU, RTU]
+
+
+@pytest.mark.parametrize(
+    ("observed", "span", "why"),
+    [
+        ("2607010400", "the first at 04:00, the last at 04:55", 'hour_slots = "last"'),
+        ("2607010500", "the first at 04:05, the last at 05:00", "the time said is the last slot's"),
+    ],
+)
+def test_of_an_hour_report_it_is_said_which_slot_its_time_was_taken_for(
+    observed: str, span: str, why: str
+) -> None:
+    told = one(hexframe(report("F460" + "01" * 12, observed=observed), func=0x34))
+    (rain,) = [each for each in told["understood"] if each["name"] == "DRP"]
+    assert span in rain["meaning"]
+    assert why in rain["meaning"]
+
+
+def test_a_wrong_check_is_told_with_the_right_one() -> None:
+    raw = hexframe(report("38121208"))
+    (told,) = frames(raw[:-2] + b"\0\0")
+    right = raw[-2:].hex().upper()
+    assert told["not_understood"] == [
+        f"crc: CRC wrong in a frame of {len(raw)} bytes: 0000 was sent, {right} is right"
+    ]
+    assert told["station"] == RTU

@@ -18,7 +18,7 @@ from edge.protocols.sl651 import explain, orders
 from edge.protocols.sl651.frame import Frame, Splitter
 from edge.protocols.sl651.frame import crc as modbus
 from edge.protocols.sl651.packets import BYTES_LIMIT, MESSAGES_LIMIT, Packets
-from edge.protocols.sl651.samples import NAMES_KEPT, Picture
+from edge.protocols.sl651.samples import NAMES_KEPT
 
 SECOND = 1_000_000
 NOW = "260701050140"  # ARRIVED_US in Beijing
@@ -106,32 +106,33 @@ def test_a_message_without_a_time_that_is_sent_again_keeps_the_arrival_of_the_fi
 
 
 def test_a_picture_in_packets_is_put_together_and_handed_out() -> None:
-    got: list[Picture] = []
-    link = Sl651({RTU: "cam-1"}, on_picture=got.append)
+    link = Sl651({RTU: "cam-1"})
     packets = picture()
     for raw in packets[:-1]:
         assert link.hear(raw, ARRIVED_US).reply == b""  # one answer to all of them
     heard = link.hear(packets[-1], ARRIVED_US)
-    assert [(each.device, each.jpeg) for each in got] == [("cam-1", JPEG)]
+    assert [(each.device, each.jpeg, each.whole) for each in heard.pictures] == [("cam-1", JPEG, True)]
     assert (heard.samples, codes(heard)) == ([], ["picture"])
     (answer,) = answers(heard)
     assert (answer.end, answer.total, answer.number, answer.body.hex()) == (4, 4, 4, "0007" + NOW)
 
 
 def test_packets_that_are_missing_are_asked_for_one_by_one() -> None:
-    got: list[Picture] = []
-    link, packets = Sl651(on_picture=got.append), picture()
+    link, packets = Sl651(), picture()
     link.hear(packets[0], ARRIVED_US)
     heard = link.hear(packets[3], ARRIVED_US)
     (answer,) = answers(heard)
     assert (answer.end, answer.number, answer.total, answer.body.hex()) == (0x15, 2, 4, "0007" + NOW)
     (answer,) = answers(link.hear(packets[1], ARRIVED_US))
     assert (answer.end, answer.number) == (0x15, 3)
-    (answer,) = answers(link.hear(packets[2], ARRIVED_US))
-    assert (answer.end, answer.number, got) == (0x15, 1, [])  # all are there: is it still the same message?
-    (answer,) = answers(link.hear(packets[0], ARRIVED_US))
+    heard = link.hear(packets[2], ARRIVED_US)
+    (answer,) = answers(heard)
+    assert (answer.end, answer.number) == (0x15, 1)  # all are there: is it still the same message?
+    assert heard.pictures == []
+    heard = link.hear(packets[0], ARRIVED_US)
+    (answer,) = answers(heard)
     assert (answer.end, answer.number) == (4, 4)
-    assert [each.jpeg for each in got] == [JPEG]
+    assert [each.jpeg for each in heard.pictures] == [JPEG]
 
 
 def test_a_packet_that_was_damaged_is_asked_for() -> None:
@@ -175,10 +176,9 @@ def values(heard: list[Heard]) -> list[float]:
 
 @pytest.mark.parametrize("order", list(permutations(range(4))))
 def test_packets_in_any_order_and_twice_make_the_same_message(order: tuple[int, ...]) -> None:
-    got: list[Picture] = []
-    link, packets = Sl651(on_picture=got.append), picture()
+    link, packets = Sl651(), picture()
     heard = talk(link, [packets[at] for at in order for _ in "12"], packets)
-    assert {each.jpeg for each in got} == {JPEG}
+    assert {each.jpeg for one in heard for each in one.pictures} == {JPEG}
     assert answers(heard[-1])[-1].end == 4
 
 
@@ -286,6 +286,7 @@ def test_a_packet_that_cannot_be_is_refused(number: int, total: int) -> None:
 def test_a_message_of_one_packet_is_taken_and_told() -> None:
     heard = Sl651().hear(hexframe(report("F3F3") + JPEG[:-2], func=0x36, number=1, total=1), ARRIVED_US)
     assert codes(heard) == ["single-packet", "picture", "picture-incomplete"]
+    assert [each.whole for each in heard.pictures] == [False]
     assert [(each.end, each.number, each.total) for each in answers(heard)] == [(4, 1, 1)]
 
 
@@ -393,11 +394,10 @@ def test_half_a_frame_is_given_up_after_long_silence() -> None:
         {"acknowledge": "yes"},
         {"hour_slots": "both"},
         {"metrics": {"xyz": "a"}},
-        {"on_picture": "yes"},
     ],
 )
 def test_options_that_make_no_sense_are_refused(options: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=r"station|acknowledge|hour_slots|invalid literal|on_picture"):
+    with pytest.raises(ValueError, match=r"station|acknowledge|hour_slots|invalid literal"):
         Sl651(**options)  # type: ignore[arg-type]
 
 

@@ -7,9 +7,8 @@ from random import Random
 
 import pytest
 
-from edge.drivers.dialogue import Note, Sample
+from edge.drivers.dialogue import Note, Picture, Sample
 from edge.drivers.sl651 import Sl651
-from edge.protocols.sl651.samples import Picture
 from firmware_sim.protocols.sl651.frame import Line
 from firmware_sim.stations.clock import Clock
 from firmware_sim.stations.outbox import Outbox
@@ -38,7 +37,7 @@ def run(
     settings = Settings(functions=frozenset({TIMED, HOURLY, EVEN}), timed_s=600, picture_s=7200, base_m=-3)
     station = Rtu(line, settings, Random(1), Clock(offset_s=offset_s), Outbox())
     pictures: list[Picture] = []
-    link = Sl651({RTU: "river"}, on_picture=pictures.append, **options)  # type: ignore[arg-type]
+    link = Sl651({RTU: "river"}, **options)  # type: ignore[arg-type]
     samples: list[Sample] = []
     notes: list[Note] = []
     for at in range(BEGIN_S, BEGIN_S + hours * 3600, STEP_S):
@@ -57,6 +56,7 @@ def run(
             ):
                 samples += heard.samples
                 notes += heard.notes
+                pictures += heard.pictures
                 station.heard(heard.reply, at + turn * 2 + 1)
     return station, link, samples, notes, pictures
 

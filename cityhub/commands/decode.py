@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import re
 import sys
 from collections.abc import Callable, Iterable
 from importlib import import_module
@@ -39,6 +40,11 @@ FORMATS = {
 """Where each format is explained; loaded when it is asked for, so that a gateway can decode without the hub's parts."""
 
 TEXTS = {"hj212", "sdi12"}
+HEXADECIMAL = b"0123456789ABCDEFabcdef"
+PREFIX = re.compile(rb"(?i)(?<![0-9a-f])0x(?=[0-9a-f])|\\x(?=[0-9a-f]{2})")
+BETWEEN = re.compile(rb"(?i)([0-9a-f]{2})\s*[,;:-]\s*(?=[0-9a-f]{2})")
+SHORTEST = 8  # digits that can only be meant as such
+PATH = re.compile(r"(?:~|\.{0,2})/\S+|[\w.-]+\.(?:cap|bin|hex|txt|json|cbor|dat|raw|log)")
 PRINTED = bytes(range(0x20, 0x7F)) + b"\t\r\n"
 
 
@@ -62,10 +68,14 @@ def decode(
     """
     if form not in FORMATS:
         raise OperatorError(f"no format {form!r}", f"one of {', '.join(FORMATS)}")
-    understood = False
+    understood: bool | None = None
     for document in _documents(_explain(form), _bytes(form, payload)):
         sys.stdout.buffer.write(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))
-        understood = understood or bool(document["understood"])
+        understood = bool(understood or document["understood"])
+    if understood is None:
+        raise OperatorError(
+            "there is nothing to decode: it is empty", "give HEX, the text itself, a file or -"
+        )
     if not understood:
         raise typer.Exit(1)
 
@@ -89,9 +99,15 @@ def _explain(form: str) -> Explain:
 def _bytes(form: str, payload: str) -> bytes:
     if payload == "-":
         said = sys.stdin.buffer.read()
+    elif _is_file(payload):
+        said = Path(payload).read_bytes()
+    elif PATH.fullmatch(payload):
+        raise OperatorError(f"there is no file {payload}", "check the path; without one give HEX or the text")
     else:
-        said = Path(payload).read_bytes() if _is_file(payload) else payload.encode()
+        said = payload.encode()
     bare = _unhexed(said)
+    if bare is said and form not in TEXTS:
+        _mistyped(said)
     if form in TEXTS and (bare.translate(None, PRINTED) or bare.isalnum()):
         return said  # digits that are a text themselves, such as an answer of SDI-12
     return bare
@@ -105,8 +121,31 @@ def _is_file(payload: str) -> bool:
 
 
 def _unhexed(said: bytes) -> bytes:
-    """What is written in hexadecimal digits and blanks alone, as the bytes it stands for; else as it is."""
+    """What is written in hexadecimal digits, as the bytes it stands for; else as it is."""
+    digits = _digits(said)
     try:
-        return binascii.unhexlify(b"".join(said.split()))
+        return binascii.unhexlify(digits) if digits else said
     except (binascii.Error, ValueError):
         return said
+
+
+def _digits(said: bytes) -> bytes:
+    """Without blanks, and without what other programs print before a byte (PREFIX) and between two (BETWEEN)."""
+    return b"".join(BETWEEN.sub(rb"\1", PREFIX.sub(b"", said)).split())
+
+
+def _mistyped(said: bytes) -> None:
+    """Hexadecimal digits with a slip in them are no text that anybody meant; raises OperatorError."""
+    digits = _digits(said)
+    strange = digits.translate(None, HEXADECIMAL)
+    if len(digits) < SHORTEST or 4 * len(strange) > len(digits) or not digits.isalnum():
+        return
+    if strange:
+        raise OperatorError(
+            f"{len(digits)} hexadecimal digits, but {strange[:1].decode()!r} is none",
+            "copy the frame again; a file may hold the raw bytes",
+        )
+    raise OperatorError(
+        f"{len(digits)} hexadecimal digits are no whole number of bytes",
+        "a digit is missing or one too many: copy the frame again",
+    )

@@ -132,6 +132,10 @@ def check(file: Annotated[Path, typer.Argument(help="The gateway's file.")]) -> 
     if plan.deadband:
         bands = ", ".join(f"{metric} {band:g}" for metric, band in plan.deadband.items())
         out.print(f"  reported by exception: {bands}; at the latest after {plan.silence_s:g} s")
+    if kept := plan.pictures:
+        out.print(
+            f"  pictures are kept in {kept.folder}: {kept.files} at most, {kept.mb} MB, {kept.days:g} days"
+        )
     out.print(f"  commands from the hub: {'signed ones' if plan.hub_key else 'none, there is no hub_key'}")
 
 
@@ -162,6 +166,11 @@ def _show(found: dict[str, Any]) -> None:
         f"{'connected' if found['connected'] else 'not connected to the broker'}, {found['accepted']} readings taken, "
         f"{found['waiting']} batches wait, {found['dropped']} readings dropped, {found['suppressed']} held back"
     )
+    if kept := found.get("pictures"):
+        out.print(
+            f"{kept['files']} pictures of {kept['bytes'] / 1e6:.1f} MB in {kept['folder']}; since the start "
+            f"{kept['taken']} were taken and {kept['let_go']} old ones deleted"
+        )
     for driver in found["drivers"]:
         notes = ", ".join(f"{code} {count}" for code, count in driver["notes"].items())
         out.print(

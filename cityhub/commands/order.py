@@ -50,7 +50,8 @@ def command(
 
     `ping`; `capture --argument state=on|off`; `restart-driver --argument driver=NAME`;
     `set-clock --argument station=ADDRESS`; `set-configuration --argument configuration=@gateway.toml`, which the gateway
-    takes back when it does not reach the broker with it. Exits with 1 where it was not done.
+    takes back when it does not reach the broker with it (`--argument within_s=60`), or when it leads to another broker and
+    that is lost within a day (`--argument lost_s=900`). Exits with 1 where it was not done.
     """
     given = settings(config)
     arguments = dict(_argument(each) for each in argument or [])

@@ -40,10 +40,14 @@ export function withNews(table: AlarmTable, news: Alarm): AlarmTable {
 
 const URGENCY: Record<Hold, number> = { untaken: 0, taken: 1, over: 2, closed: 3 };
 
-/** Real before exercise, then level, then what nobody has, then what has waited longest; the id keeps ties in place. */
+/**
+ * Real before exercise, what stands before what is over (else yesterday's floods hide today's), then level, then what
+ * nobody has, then what has waited longest; the id keeps ties in place.
+ */
 export function byUrgency(a: Alarm, b: Alarm): number {
   return (
     Number(a.exercise) - Number(b.exercise) ||
+    Number(a.state === "returned") - Number(b.state === "returned") ||
     shownLevel(b) - shownLevel(a) ||
     URGENCY[holdOf(a)] - URGENCY[holdOf(b)] ||
     Date.parse(a.raised_at) - Date.parse(b.raised_at) ||

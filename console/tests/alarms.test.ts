@@ -37,15 +37,16 @@ describe("what an alarm means", () => {
 });
 
 describe("order", () => {
-  test("real before exercise, worse first, untaken first, oldest first", () => {
+  test("real before exercise, standing before over, worse first, untaken first, oldest first", () => {
     const alarms = [
+      alarmLike({ id: "6", level: 0, peak_level: 4, state: "returned", raised_at: "2026-11-22T12:00:00Z" }),
       alarmLike({ id: "1", level: 4, exercise: true }),
       alarmLike({ id: "2", level: 3, acknowledged_at: "2026-11-22T14:01:00Z", raised_at: "2026-11-22T13:00:00Z" }),
       alarmLike({ id: "3", level: 3, raised_at: "2026-11-22T14:00:00Z" }),
       alarmLike({ id: "4", level: 4, raised_at: "2026-11-22T14:05:00Z" }),
       alarmLike({ id: "5", level: 3, raised_at: "2026-11-22T13:59:00Z" }),
     ];
-    expect(openInOrder(table(...alarms)).map((alarm) => alarm.id)).toEqual(["4", "5", "3", "2", "1"]);
+    expect(openInOrder(table(...alarms)).map((alarm) => alarm.id)).toEqual(["4", "5", "3", "2", "6", "1"]);
   });
   test("ids decide ties as numbers, so that places are stable", () => {
     expect(byUrgency(alarmLike({ id: "9" }), alarmLike({ id: "10" }))).toBeLessThan(0);

@@ -12,6 +12,7 @@ import structlog
 from edge.capture import Capture
 from edge.drivers.dialogue import Dialogue, Heard, Note
 from edge.drivers.kept import Kept
+from edge.pictures import Pictures
 
 log = structlog.get_logger("edge.links")
 
@@ -35,7 +36,7 @@ class Counts:
         """Count what a stretch came to."""
         self.frames += heard.frames
         self.refused += heard.refused
-        self.samples += len(heard.samples)
+        self.samples += heard.readings
         for note in heard.notes:
             known = note.code in self.notes or len(self.notes) < CODES_KEPT
             self.notes[note.code if known else "other"] += 1
@@ -72,6 +73,7 @@ class Watch:
     note: Callable[[str, Note], None] = _unheard
     capture: Capture | None = None
     kept: Kept = field(default_factory=Kept)
+    pictures: Pictures | None = None  # else they are counted and let go
 
 
 class Conversation:
@@ -161,8 +163,21 @@ class Conversation:
                 notes=[Note(self.name, "driver-fault", f"{type(error).__name__}: {error}"[:200])],
                 hang_up=True,
             )
+        if heard.pictures and (pictures := self._watch.pictures):
+            self._keep(pictures, heard)
         self.counts.take(heard)
         self._total.take(heard)
         for note in heard.notes:
             self._watch.note(self.name, note)
         return heard
+
+    @staticmethod
+    def _keep(pictures: Pictures, heard: Heard) -> None:
+        """On disk before the answer goes out. One that cannot be is told of and answered: readings wait behind it."""
+        for picture in heard.pictures:
+            try:
+                pictures.keep(picture)
+            except OSError as error:
+                text = f"a picture of {len(picture.jpeg)} bytes: {error}"
+                log.warning("picture not kept", device=picture.device, reason=str(error))
+                heard.notes.append(Note(picture.device, "picture-not-kept", text))

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 
 from edge.drivers.dialogue import Heard, Listed, Note
 from edge.protocols.hj212.frame import Stream
-from edge.protocols.hj212.packet import Packet, Refused, measured, read, time_us
+from edge.protocols.hj212.measured import measured
+from edge.protocols.hj212.packet import Packet, Refused, read
 from edge.protocols.hj212.pieces import Open, Pieces
 from edge.protocols.hj212.reply import ANSWERS, confirm
+from edge.protocols.hj212.times import time_us
 
 MEASURED = {"2011", "2021", "2031", "2041", "2051", "2061", "3020"}
 """Commands whose CP holds values; any other is confirmed and holds none for us."""

@@ -7,7 +7,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import structlog
@@ -17,16 +16,14 @@ from pymodbus.exceptions import ModbusException
 
 from edge.drivers.conversation import Ask, Counts, Watch
 from edge.drivers.dialogue import Heard, Note, Sample
-from edge.drivers.listener import Accept
+from edge.drivers.slaves import PATIENT_ROUNDS, Slave, slaves_of
 from edge.journal import JournalBroken, JournalFull
-from edge.protocols.modbus.registers import Request, load
+from edge.protocols.modbus.registers import Request
 from edge.reading import now_us
 
 log = structlog.get_logger("edge.modbus")
 logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # what it says of slaves is counted by code here
 
-PATIENT_ROUNDS = 10  # a slave that never answers is asked in every tenth round
-UNITS = range(256)
 LEAST_S = 0.1
 RECONNECT_S = (1.0, 30.0)
 EXCEPTIONS = {
@@ -50,36 +47,13 @@ class Place(NamedTuple):
     frame: str
 
 
-@dataclass(slots=True)
-class Slave:
-    """One device on the line, and what asking it has come to."""
-
-    unit: int
-    device: str
-    requests: list[Request]
-    counts: Counts = field(default_factory=Counts)
-    last_heard_us: int = 0
-    silent: int = 0  # rounds in vain, one after the other
-    skip: int = 0  # rounds until it is asked again
-
-    def as_status(self) -> dict[str, Any]:
-        """The slave, for the status file."""
-        return {
-            "link": f"unit {self.unit}",
-            "last_heard_us": self.last_heard_us,
-            "stations": [self.device],
-            "silent_rounds": self.silent,
-            **self.counts.as_status(),
-        }
-
-
 class Modbus:
     """One line, one thread, one question at a time, as the bus wants it."""
 
     def __init__(  # noqa: PLR0917 -- the last five are the options of a file
         self,
         name: str,
-        accept: Accept,
+        accept: Callable[[list[Sample]], None],
         place: Place,
         stations: Mapping[str, str],
         maps: dict[str, str],
@@ -280,19 +254,3 @@ class Modbus:
         if capture := self._watch.capture:
             capture.write(now_us(), self.kind, ">" if sending else "<", data)
         return data
-
-
-def slaves_of(stations: Mapping[str, str], maps: Mapping[str, str]) -> list[Slave]:
-    """The slaves to ask; raises ValueError where a unit has no map, or is none."""
-    if not stations:
-        raise ValueError('stations is empty; write unit = device, such as 1 = "pump-07"')
-    found = []
-    for unit, device in stations.items():
-        if not (unit.isdigit() and int(unit) in UNITS):
-            raise ValueError(f"stations.{unit}: a unit is a number, 0 to 255")
-        if unit not in maps:
-            raise ValueError(f"options.maps has no map for unit {unit}")
-        found.append(Slave(int(unit), device, load(maps[unit]).requests()))
-    for unit in maps.keys() - stations.keys():
-        raise ValueError(f"options.maps.{unit} has no station")
-    return found

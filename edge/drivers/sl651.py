@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from edge.drivers.dialogue import Heard, Listed, Note
 from edge.protocols.sl651 import functions as fn
@@ -12,7 +12,7 @@ from edge.protocols.sl651.body import Body
 from edge.protocols.sl651.frame import ACK, ENDS, ETB, ETX, Fault, Frame, Splitter
 from edge.protocols.sl651.packets import Outcome, Packets
 from edge.protocols.sl651.questions import WAITING_LIMIT, Question, Questions
-from edge.protocols.sl651.samples import STATIONS_KEPT, Collector, Picture
+from edge.protocols.sl651.samples import STATIONS_KEPT, Collector
 
 RESENDS_KEPT = 3  # messages of a link, and two of each station: one is sent twice more, then it is left
 SILENCE_US = 30_000_000  # after which half a frame will not be finished
@@ -36,7 +36,6 @@ class Sl651:
         query_s: float = 0,
         metrics: Mapping[str, str] | None = None,
         hour_slots: str = "auto",
-        on_picture: Callable[[Picture], None] | None = None,
         *,
         polled: bool = False,
         centre: int = 1,
@@ -61,12 +60,9 @@ class Sl651:
             raise ValueError("centre, password and text are for polled stations; others say theirs")
         if acknowledge == "none" and set_clock_s:
             raise ValueError("set_clock_s with acknowledge = none: on a one-way channel no clock can be set")
-        if on_picture is not None and not callable(on_picture):
-            raise ValueError("on_picture is a function; a configuration file cannot say it")
         self._listed, self._refuse = listed, refuse_unlisted
         self._ending = orders.ENDINGS.get(acknowledge)
         self._clock_us, self._query_us = int(set_clock_s * 1e6), int(query_s * 1e6)
-        self._on_picture = on_picture
         self._splitter, self._packets = Splitter(), Packets()
         named = {int(ident, 16): metric for ident, metric in (metrics or {}).items()}
         self._collector = Collector(self.device, named, hour_slots)
@@ -229,9 +225,7 @@ class Sl651:
         samples, notes, pictures = self._collector.take(body, rtu, func, now_us, first_us)
         heard.samples += samples
         heard.notes += notes
-        if self._on_picture:
-            for picture in pictures:
-                self._on_picture(picture)
+        heard.pictures += pictures
         if first_us == now_us:  # what is said again keeps its first time of sending
             self._clock(frame, body, now_us)
         self._answer(frame, body.serial, now_us, heard)

@@ -19,6 +19,7 @@ Explained = dict[str, Any]
 Guess = Callable[[Any], str]
 """The topic of a parsed payload that comes without one; empty where the payload does not tell."""
 LINES_LIMIT = 100_000
+NO_JSON = 'neither JSON nor a line {"topic": ..., "payload": ...}'
 NO_TOPIC = 'the payload alone does not tell its topic: give {"topic": ..., "payload": ...}'
 
 
@@ -31,7 +32,7 @@ def lines(
     """Explain every message of the bytes; a line that cannot be read is one that was not understood."""
     for topic, payload, line in messages(raw, guess):
         if not topic:
-            yield _refused(form, topic, NO_TOPIC)
+            yield _refused(form, topic, NO_TOPIC if _json(payload) is not None else NO_JSON)
             continue
         try:
             yield {"format": form, "topic": topic, **explain(topic, payload, line)}

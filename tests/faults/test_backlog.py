@@ -20,7 +20,7 @@ def test_a_backlog_is_made_up_for_while_new_readings_keep_coming(
     with proxy.before(url) as between, ground.hub():
         order = ground.order(broker=between.url(url), agents=[GATEWAY], each=1, every_s=0.005)
         with loaded(order) as load:
-            load.agents[0].publisher._window = 20
+            load.agents[0].publisher._window.size = 20
             ground.passes(5)
             between.cut()
             wait_for(lambda: load.agents[0].publisher.waiting > 300, "a backlog", PATIENCE_S)

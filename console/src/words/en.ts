@@ -62,7 +62,7 @@ export const en = {
 
   list: {
     title: "Open alarms",
-    order: "worst first, then not taken, then oldest",
+    order: "standing first, then worst, not taken, oldest",
     held: "Held in place while you point at it",
     news: (n: number) => many(n, "new alarm", "new alarms") + " at the end",
     loading: "Loading the alarms…",
@@ -70,7 +70,7 @@ export const en = {
     noneNote: "Every alarm has been taken and has returned to normal.",
     unknown: "The alarms could not be loaded. This list is not to be trusted.",
     pages: (first: number, last: number, all: number) => `${first}–${last} of ${all}`,
-    hidden: (n: number) => `${n} more not shown`,
+    hidden: (n: number) => `${n} more`,
     allShown: (n: number) => (n === 1 ? "The only one is shown" : `All ${n} shown`),
     previous: "Previous rows",
     next: "Next rows",

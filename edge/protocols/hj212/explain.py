@@ -3,26 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import datetime, timedelta, timezone
 
+from edge.protocols.explained import Explained, document, field, nothing
 from edge.protocols.hj212.check import printed
 from edge.protocols.hj212.factors import KINDS, Kind, factor
 from edge.protocols.hj212.frame import Found, Stream
-from edge.protocols.hj212.packet import FLAGS, Item, Packet, Refused, measured, number, read, time_us
+from edge.protocols.hj212.measured import FLAGS, measured, number
+from edge.protocols.hj212.packet import Item, Packet, Refused, read
+from edge.protocols.hj212.times import time_us
 
-Explained = dict[str, Any]
-
+BEIJING = timezone(timedelta(hours=8))
+AROUND = 12  # ## and the length before the segment, the check and the line's end behind it
 SYSTEMS = {
     "21": "surface water",
     "22": "ambient air",
     "23": "noise",
     "24": "groundwater",
+    "25": "soil",
+    "26": "sea water",
+    "27": "volatile organic compounds",
     "31": "flue gas",
     "32": "waste water",
+    "33": "sources of pollution of groundwater",
+    "34": "sources of pollution of the sea",
+    "35": "sources of pollution of soil",
+    "36": "sources of noise",
+    "37": "sources of vibration",
+    "38": "sources of radioactivity",
+    "39": "dust of building sites",
+    "41": "sources of electromagnetic fields",
+    "51": "process of flue gas treatment",
+    "52": "process of waste water treatment",
     "91": "the systems between themselves",
 }
+VERSIONS = {0: "as of HJ/T 212-2005", 1: "as of HJ 212-2017"}
 COMMANDS = {
+    "1000": "set how long to wait and how often to say it again",
     "1011": "time of the station",
     "1012": "set the time",
     "1013": "request to set the station's time",
@@ -40,12 +57,34 @@ COMMANDS = {
     "2051": "values of minutes",
     "2061": "values of an hour",
     "2081": "start of the data logger",
+    "3011": "calibrate zero and span",
+    "3012": "take a sample now",
+    "3013": "begin to clean, or to blow back",
+    "3014": "take a sample for comparison",
+    "3015": "keep a sample of what is over the limit",
+    "3016": "set the period of samples",
+    "3017": "the period of samples",
+    "3018": "how long a sample takes",
     "3019": "the station's unique number",
     "3020": "information of the station",
+    "3021": "set parameters of the station",
     "9011": "answer to a request",
     "9012": "result of a command",
     "9013": "a notice is confirmed",
     "9014": "data are confirmed",
+}
+PARAMETERS = {
+    "RtdInterval": ("interval of momentary values", "s"),
+    "MinInterval": ("interval of minute values", "min"),
+    "OverTime": ("how long to wait for an answer", "s"),
+    "ReCount": ("how often to say it again", "1"),
+    "Ctime": ("period of samples", "h"),
+    "Stime": ("how long a sample takes", "min"),
+    "CstartTime": ("first sample of the day, hhmmss", ""),
+    "VaseNo": ("number of the sample's bottle", ""),
+    "NewPW": ("new password", ""),
+    "PolId": ("code of what is meant", ""),
+    "InfoId": ("code of the information that is meant", ""),
 }
 RESULTS = {
     "QnRtn": {
@@ -78,65 +117,61 @@ def explain(raw: bytes) -> Iterator[Explained]:
     for found in stream.feed(raw):
         yield _found(found)
     if stream.waiting:
-        yield _nothing([f"a packet ends after {stream.waiting} bytes"], stream.drop())
-
-
-def _nothing(why: list[str], raw: bytes) -> Explained:
-    return {
-        "format": "hj212",
-        "understood": [],
-        "not_understood": why,
-        "notes": [],
-        "text": raw[:2000].decode("ascii", "replace"),
-    }
+        held = stream.drop()
+        yield nothing("hj212", _half(held), _text(held))
 
 
 def _found(found: Found) -> Explained:
     if found.refused:
-        return _nothing([found.refused], found.raw)
+        return nothing("hj212", found.refused, _text(found.raw))
     try:
         packet = read(found.segment)
     except Refused as error:
-        return _nothing([str(error)], found.raw)
+        return nothing("hj212", str(error), _text(found.raw))
     not_understood: list[str] = []
     understood = [
-        _field("length", found.raw[2:6].decode(), int(found.raw[2:6]), "characters of the data segment"),
+        field("length", found.raw[2:6].decode(), int(found.raw[2:6]), "characters of the data segment"),
         *_header(packet),
         *_groups(packet, not_understood),
-        _field("CRC", found.raw[-4:].decode(), printed(found.segment).decode(), "right"),
+        field(
+            "CRC",
+            found.raw[-4:].decode(),
+            printed(found.segment).decode(),
+            "check of the data segment; right",
+        ),
     ]
     notes = [*packet.header.notes, *measured(packet)[2]]
-    return {
-        "format": "hj212",
-        "understood": understood,
-        "not_understood": not_understood,
-        "notes": [f"{code}: {text}" for code, text in notes if code != "unknown-item"],
-    }
+    told = [f"{code}: {text}" for code, text in notes if code != "unknown-item"]
+    return document("hj212", understood, not_understood, told, station=packet.header.mn)
 
 
-def _field(name: str, raw: str, value: object, meaning: str = "", unit: str = "") -> Explained:
-    made = {"name": name, "raw": raw, "value": value, "unit": unit, "meaning": meaning}
-    return {key: entry for key, entry in made.items() if entry != ""}
+def _text(raw: bytes) -> str:
+    return raw.decode("ascii", "replace")
+
+
+def _half(held: bytes) -> str:
+    said = f"a packet ends after {len(held)} bytes"
+    return f"{said}: its length says {int(held[2:6]) + AROUND}" if held[2:6].isdigit() else said
 
 
 def _header(packet: Packet) -> Iterator[Explained]:
     header = packet.header
     if packet.qn:
-        yield _field("QN", packet.qn, _time(packet.qn), "number of the request: its time")
+        yield field("QN", packet.qn, _time(packet.qn), "number of the request: its time")
     if header.st:
-        yield _field("ST", header.st, header.st, SYSTEMS.get(header.st, "another system"))
-    yield _field("CN", header.cn, header.cn, COMMANDS.get(header.cn, "another command"))
+        yield field("ST", header.st, header.st, SYSTEMS.get(header.st, "another system"))
+    yield field("CN", header.cn, header.cn, COMMANDS.get(header.cn, "another command"))
     if header.pw:
-        yield _field("PW", header.pw, header.pw, "password")
-    yield _field("MN", header.mn, header.mn, "number of the station")
+        yield field("PW", header.pw, header.pw, "password")
+    yield field("MN", header.mn, header.mn, "number of the station")
     if header.flag is not None:
-        parts = [f"version bits {header.flag >> 2}"]
+        parts = [VERSIONS.get(header.flag >> 2, f"a version {header.flag >> 2} that is not known here")]
         parts += ["an answer is asked for"] if header.flag & 1 else []
         parts += ["pieces are numbered"] if header.flag & 2 else []
-        yield _field("Flag", str(header.flag), header.flag, ", ".join(parts))
+        yield field("Flag", str(header.flag), header.flag, ", ".join(parts))
     if header.pnum:
-        yield _field("PNUM", str(header.pnum), header.pnum, "pieces of the message")
-        yield _field("PNO", str(header.pno), header.pno, "number of this piece")
+        yield field("PNUM", str(header.pnum), header.pnum, "pieces of the message")
+        yield field("PNO", str(header.pno), header.pno, "number of this piece")
 
 
 def _groups(packet: Packet, not_understood: list[str]) -> Iterator[Explained]:
@@ -154,11 +189,12 @@ def _groups(packet: Packet, not_understood: list[str]) -> Iterator[Explained]:
 
 def _item(packet: Packet, name: str, text: str) -> Explained | None:
     if name in {"DataTime", "SystemTime", "BeginTime", "EndTime", "RestartTime"}:
-        return _field(name, text, _time(text), "Beijing time, here as UTC")
+        return field(name, text, _time(text), "Beijing time")
     if name in RESULTS:
-        return _field(name, text, text, RESULTS[name].get(text, "another result"))
-    if name in {"RtdInterval", "MinInterval"}:
-        return _field(name, text, number(text), "interval", "s" if name == "RtdInterval" else "min")
+        return field(name, text, text, RESULTS[name].get(text, "another result"))
+    if name in PARAMETERS:
+        meaning, unit = PARAMETERS[name]
+        return field(name, text, number(text) if unit else text, meaning, unit)
     item = packet.header.item(name)
     kind = KINDS.get(name.rpartition("-")[2].lower())
     if kind is None or not item.metric:
@@ -168,21 +204,18 @@ def _item(packet: Packet, name: str, text: str) -> Explained | None:
 
 def _factor(packet: Packet, name: str, text: str, item: Item, kind: Kind) -> Explained:
     if item.flag:
-        return _field(name, text, text, FLAGS.get(text, "a flag that the standard does not have"))
+        return field(name, text, text, FLAGS.get(text.upper(), "a flag that the standard does not have"))
     if not item.value:
-        return _field(name, text, text)
+        return field(name, text, text)
     known = factor(item.code, packet.header.st)
     value = number(text)
     unit = (known.total if kind.total else known.unit) if known else ""
     meaning = known.name if known else "a code of no table"
-    return {
-        **_field(name, text, None if value is None else value * item.gain, meaning, unit),
-        "metric": item.metric,
-    }
+    return field(name, text, None if value is None else value * item.gain, meaning, unit, item.metric)
 
 
 def _time(text: str) -> str | None:
     at = time_us(text)
     if at is None:
         return None
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at)).isoformat()
+    return (datetime(1970, 1, 1, tzinfo=BEIJING) + timedelta(hours=8, microseconds=at)).isoformat()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
+from edge.protocols.explained import Explained, document, field, nothing
 from edge.protocols.sdi12.answers import (
     ADDRESS,
     CHECK,
@@ -16,8 +16,6 @@ from edge.protocols.sdi12.answers import (
     values,
     without_check,
 )
-
-Explained = dict[str, Any]
 
 LIMIT = 1 << 20
 """Characters of a transcript that are looked at."""
@@ -69,15 +67,6 @@ def explain(raw: bytes) -> Iterator[Explained]:
                 rest = ""
 
 
-def _field(name: str, raw: str, value: object, meaning: str = "") -> Explained:
-    made = {"name": name, "raw": raw, "value": value, "meaning": meaning}
-    return {key: entry for key, entry in made.items() if entry != ""}
-
-
-def _document(understood: list[Explained], not_understood: list[str], notes: list[str]) -> Explained:
-    return {"format": "sdi12", "understood": understood, "not_understood": not_understood, "notes": notes}
-
-
 def _command(talk: _Talk, address: str, body: str) -> Explained:
     talk.address, talk.command = address, body
     start, continuous = START.fullmatch(body), CONTINUOUS.fullmatch(body)
@@ -93,8 +82,8 @@ def _command(talk: _Talk, address: str, body: str) -> Explained:
         meaning = "which address has the one sensor on the line?"
     else:
         meaning = MEANINGS.get(body[:1], "a command that is not known here")
-    found = [_field("address", address, address), _field("command", body + "!", body, meaning)]
-    return _document(found, [], [])
+    found = [field("address", address, address), field("command", body + "!", body, meaning)]
+    return document("sdi12", found, [], [])
 
 
 def _answer(talk: _Talk, answer: str) -> Explained:
@@ -102,46 +91,48 @@ def _answer(talk: _Talk, answer: str) -> Explained:
     notes: list[str] = []
     body = talk.command
     if not ADDRESS.match(answer):
-        return _document([], [f"{answer:.80}: no answer begins so"], [])
+        return nothing("sdi12", "no answer begins so: an address, then a sign or digits", answer)
     address = answer[0]
-    understood.append(_field("address", address, address))
+    understood.append(field("address", address, address))
     if talk.address not in {"", "?", address} and not (body or "").startswith("A"):
         notes.append(f"address {address} answers, {talk.address} was asked")
     try:
         understood += _said(talk, body, answer, notes)
     except BadAnswer as error:
-        return _document([], [str(error)], notes)
-    return _document(understood, [], notes)
+        return {**nothing("sdi12", str(error), answer), "notes": notes}
+    return document("sdi12", understood, [], notes)
 
 
 def _said(talk: _Talk, body: str | None, answer: str, notes: list[str]) -> list[Explained]:
     """The fields behind the address of an answer."""
     if len(answer) == 1 and not (body or "").startswith(("D", "R")):
-        return [_field("attention", answer, True, "the sensor is there, or its values are ready")]
+        return [field("attention", answer, True, "the sensor is there, or its values are ready")]
     if body == "I":
         who = identity(answer)
-        return [_field(name, value, value) for name, value in zip(who._fields, who, strict=True)]
+        return [field(name, value, value) for name, value in zip(who._fields, who, strict=True)]
     start = LONE.get(len(answer)) if body is None and answer[1:].isdigit() else body
     if start is not None and START.fullmatch(start):
         said = promise(start, answer)
         talk.wanted = said.values
         return [
-            _field("seconds", answer[1:4], said.seconds, "until the values are ready, at most"),
-            _field("values", answer[4:], said.values, "so many will be there"),
+            field("seconds", answer[1:4], said.seconds, "until the values are ready, at most"),
+            field("values", answer[4:], said.values, "so many will be there"),
         ]
     if body is None or body.startswith(("D", "R")) or answer[1] in "+-":
         return _values(talk, body, answer, notes)
-    return [_field("text", answer[1:], answer[1:], "not looked into")]
+    return [field("text", answer[1:], answer[1:], "not looked into")]
 
 
 def _values(talk: _Talk, body: str | None, answer: str, notes: list[str]) -> list[Explained]:
     checked = not _is_plain(answer) if talk.checked is None else talk.checked
+    if talk.checked is None and checked and not _is_plain(answer[:-CHECK]):
+        values(answer)  # raises: with a check behind them or without, these are no values
     said = without_check(answer) if checked else answer
     if body == "D0":
         talk.came = 0
     numbers = zip(VALUE.findall(said), values(said), strict=True)
     found = [
-        _field(f"value {talk.came + place}", text, number)
+        field(f"value {talk.came + place}", text, number)
         for place, (text, number) in enumerate(numbers, start=1)
     ]
     talk.came += len(found)
@@ -150,7 +141,7 @@ def _values(talk: _Talk, body: str | None, answer: str, notes: list[str]) -> lis
     elif talk.wanted:
         notes.append(f"{talk.came} of {talk.wanted} values")
     if checked:
-        found.append(_field("check", answer[-CHECK:], answer[-CHECK:], "right"))
+        found.append(field("check", answer[-CHECK:], answer[-CHECK:], "right"))
     return found
 
 

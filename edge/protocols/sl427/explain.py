@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
+from edge.protocols.explained import Explained, document, field, nothing
 from edge.protocols.sl427 import status
-from edge.protocols.sl427.elements import KINDS, Unfit, values
+from edge.protocols.sl427.elements import KINDS, Read, Unfit, values
 from edge.protocols.sl427.frame import Found, Stream
 from edge.protocols.sl427.message import LINK, LINKS, REPORTS, VOLTAGE, Message, Refused, place, read
 from edge.protocols.sl427.report import Dialect, Report
 from edge.protocols.sl427.report import read as read_report
 from edge.protocols.sl427.values import EPOCH, two
-
-Explained = dict[str, Any]
 
 ADDRESS, CLOCK, MODE, STATE, MOTOR, VALUES = {0x10, 0x50}, {0x11, 0x51}, {0x12, 0x52}, 0x5E, 0x5F, 0xB0
 MODES = {0: "reports and answers", 1: "reports", 2: "answers", 3: "test or repair"}
@@ -29,42 +26,32 @@ def explain(raw: bytes) -> Iterator[Explained]:
     for found in stream.feed(raw):
         yield _found(found)
     while stream.waiting:
-        for found in stream.give_up():
-            yield _found(found)
+        rest = list(stream.give_up())
+        if all(found.refused for found in rest):  # a frame that was cut is one stretch
+            yield nothing("sl427", rest[0].refused, b"".join(found.raw for found in rest))
+        else:
+            yield from map(_found, rest)
 
 
 def _found(found: Found) -> Explained:
     if found.refused:
-        return _document([], [found.refused], [], found.raw)
+        return nothing("sl427", found.refused, found.raw)
     try:
-        message = read(found.user)
+        said = read(found.user)
     except Refused as error:
-        return _document([], [str(error)], [], found.raw)
-    understood = list(_head(message, found))
+        return nothing("sl427", str(error), found.raw)
+    understood = list(_head(said, found))
     not_understood: list[str] = []
     notes: list[str] = []
-    understood += _data(message, not_understood, notes)
-    understood.append(_field("CS", found.raw[-2:-1], f"{found.raw[-2]:02X}", meaning="right"))
-    return _document(understood, not_understood, notes, found.raw)
-
-
-def _document(
-    understood: list[Explained], not_understood: list[str], notes: list[str], raw: bytes
-) -> Explained:
-    made: Explained = {
-        "format": "sl427",
-        "understood": understood,
-        "not_understood": not_understood,
-        "notes": notes,
-    }
-    return made if understood else {**made, "hex": raw[:300].hex()}
+    understood += _data(said, not_understood, notes)
+    understood.append(
+        _field("CS", found.raw[-2:-1], f"{found.raw[-2]:02X}", meaning="CRC-8 of the user data; right")
+    )
+    return document("sl427", understood, not_understood, notes, station=said.station)
 
 
 def _field(name: str, raw: bytes, value: object, unit: str = "", meaning: str = "") -> Explained:
-    if isinstance(value, float) and math.isnan(value):
-        value = None
-    made = {"name": name, "raw": raw.hex().upper(), "value": value, "unit": unit, "meaning": meaning}
-    return {key: entry for key, entry in made.items() if entry != ""}
+    return field(name, raw, value, meaning, unit)
 
 
 def _head(message: Message, found: Found) -> Iterator[Explained]:
@@ -127,7 +114,7 @@ def _name(dialect: Dialect) -> str:
 
 def _told(report: Report) -> Iterator[Explained]:
     for one in report.reads:
-        yield _field(one.metric or "not stored", one.raw, one.number.value, one.unit, one.number.why)
+        yield _value(one)
     yield from _words(report.words)
     if report.tag:
         yield _field(
@@ -139,7 +126,13 @@ def _clock(tag: bytes) -> str:
     digits = [two(byte) for byte in tag[:-1]]
     time = ":".join(f"{digit:02d}" if digit is not None else "--" for digit in reversed(digits[:3]))
     date = "-".join(f"{digit:02d}" if digit is not None else "--" for digit in reversed(digits[3:]))
-    return f"20{date} {time}" if len(digits) > 4 else f"day {date} {time}"  # noqa: PLR2004
+    return f"20{date}T{time}+08:00" if len(digits) > 4 else f"day {date} {time}"  # noqa: PLR2004
+
+
+def _value(one: Read) -> Explained:
+    return field(
+        one.metric or "not stored", one.raw, one.number.value, one.number.why, one.unit, one.metric or ""
+    )
 
 
 def _words(data: bytes) -> Iterator[Explained]:
@@ -162,7 +155,7 @@ def _values(message: Message, data: bytes, not_understood: list[str]) -> Iterato
         not_understood.append(f"{error}: {data.hex()}")
         return
     for one in reads:
-        yield _field(one.metric or "not stored", one.raw, one.number.value, one.unit, one.number.why)
+        yield _value(one)
     yield from _words(data[-status.LENGTH :])
 
 

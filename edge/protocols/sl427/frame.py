@@ -43,7 +43,8 @@ class Stream:
         """The rest of what waits will not come: look for frames inside it."""
         held, self._held = self._held, b""
         if held:
-            yield Found(b"", f"a frame ends after {len(held)} bytes", held[:1])
+            says = f": L says {held[1] + AROUND}" if len(held) > 1 else ""
+            yield Found(b"", f"a frame ends after {len(held)} bytes{says}", held[:1])
             yield from self.feed(held[1:])
 
     def feed(self, data: bytes) -> Iterator[Found]:

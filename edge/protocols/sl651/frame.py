@@ -86,10 +86,7 @@ class Splitter:
                 self._accept(found, start, end)
                 found.append(_frame(buffer[start:end], text))
             else:
-                fault = Fault(
-                    "crc", _rtu(buffer, start, text), f"CRC wrong in a frame of {end - start} bytes"
-                )
-                self._failed.append((start, fault))
+                self._failed.append((start, _wrong(buffer, start, end, text)))
         if size == self._floor and not self._open:  # the usual end: nothing is left
             self._buffer, self._hex, self._ascii, self._floor = b"", 0, 0, 0
             return found
@@ -101,11 +98,11 @@ class Splitter:
     def flush(self) -> list[Frame | Fault]:
         """Give up what is half there: nothing has come for long."""
         found: list[Frame | Fault] = []
-        for _, start, text in sorted(self._open, key=lambda each: each[1]):
+        size = len(self._buffer)
+        for end, start, text in sorted(self._open, key=lambda each: each[1]):
             if start >= self._floor:
-                self._failed.append(
-                    (start, Fault("cut", _rtu(self._buffer, start, text), "frame without an end"))
-                )
+                said = f"frame without an end: {size - start} of {end - start} bytes"
+                self._failed.append((start, Fault("cut", _rtu(self._buffer, start, text), said)))
         self._tell(found, len(self._buffer))
         self._gap(found, len(self._buffer))
         self._begin()
@@ -204,6 +201,14 @@ def _crc_holds(buffer: bytes, start: int, end: int, text: bool) -> bool:  # noqa
         return crc16.modbus(buffer[start : end - 4]) == int(buffer[end - 4 : end].decode(), 16)
     except ValueError:
         return False
+
+
+def _wrong(buffer: bytes, start: int, end: int, text: bool) -> Fault:  # noqa: FBT001
+    width = 4 if text else 2
+    sent = buffer[end - width : end]
+    shown = sent.decode("ascii", "replace") if text else sent.hex().upper()
+    said = f"CRC wrong in a frame of {end - start} bytes: {shown} was sent, {crc(buffer[start : end - width]):04X} is right"
+    return Fault("crc", _rtu(buffer, start, text), said)
 
 
 def _frame(raw: bytes, text: bool) -> Frame:  # noqa: FBT001

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
-from edge.drivers.dialogue import Note, Sample
+from edge.drivers.dialogue import Note, Picture, Sample
 from edge.protocols.sl651 import elements as el
 from edge.protocols.sl651 import functions as fn
 from edge.protocols.sl651 import status, times
@@ -23,14 +22,6 @@ STATIONS_KEPT = 1024
 NAMES_KEPT = 8_192  # of series, on one link
 NOTES_LIMIT = 40  # of one message
 HOUR_SLOTS = ("auto", "first", "last")
-
-
-class Picture(NamedTuple):
-    """A picture as a station sent it."""
-
-    device: str
-    at_us: int
-    jpeg: bytes
 
 
 Identify = Callable[[str], str]
@@ -157,10 +148,12 @@ class Collector:
             else:
                 notes.append(Note(device, "status-missing", "no state of the station, all bits are set"))
         elif ident == el.PICTURE and isinstance(value, bytes):
-            pictures.append(Picture(device, at, value))
+            whole = value.startswith(b"\xff\xd8") and value.rstrip(b"\x00 ").endswith(b"\xff\xd9")
+            pictures.append(Picture(device, at, value, whole))
             notes.append(Note(device, "picture", f"picture of {len(value)} bytes"))
-            if not (value.startswith(b"\xff\xd8") and value.rstrip(b"\x00 ").endswith(b"\xff\xd9")):
-                notes.append(Note(device, "picture-incomplete", "the bytes are no whole JPEG"))
+            if not whole:
+                text = f"{len(value)} bytes that do not begin and end as a JPEG does (FFD8 ... FFD9)"
+                notes.append(Note(device, "picture-incomplete", text))
         elif ident == el.BY_HAND and isinstance(value, bytes):
             notes.append(Note(device, "by-hand", value.decode("gb18030", "replace").strip()[:500]))
         elif ident == el.BATCH:
@@ -201,10 +194,10 @@ class Collector:
             notes.append(Note(device, "digits-invalid", text))
 
     def _ends(self, func: int, at: int, sent_us: int) -> bool:
-        """Whether the time said is that of the last slot: so it must be where the hour would not be over yet."""
+        """Whether the time said is that of the last slot."""
         if self._hour_slots != "auto":
             return self._hour_slots == "last" and func == fn.HOURLY
-        return at + LAST_SLOT_US > sent_us + FIVE_MINUTES_US
+        return is_last_slot(at, sent_us)
 
     def _unfilled(
         self,
@@ -270,3 +263,11 @@ class Collector:
                 opening = data[1 + width + 2 * place : 3 + width + 2 * place].hex()
                 if opening.isdecimal():
                     samples.append((f"{device}/gate-opening-{place + 1}", at, int(opening) / 100))
+
+
+def is_last_slot(at_us: int, sent_us: int) -> bool:
+    """Whether the time of an hour report must be its last slot's: if it were the first's, the hour would not be over yet.
+
+    Where it is False nobody can tell: it may be the first slot's, or the last's of an hour that was sent late.
+    """
+    return at_us + LAST_SLOT_US > sent_us + FIVE_MINUTES_US

@@ -12,7 +12,7 @@ from edge.protocols.sl651.packed import MINUTE_US
 
 HEAD = 16  # serial number and time of sending
 TOKEN = re.compile(rb"[^ ]+")
-NUMBER = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{0,20})?")
+NUMBER = re.compile(r"[+-]?([0-9]{1,20}(\.[0-9]{0,20})?|\.[0-9]{1,20})")
 STEP = re.compile(r"DR([DHN])([0-9]{2})")
 EXTENDED = re.compile(r"FF[0-9A-F]{2}")
 RESERVED = re.compile(r"7[6-9A-F]|[89A-E][0-9A-F]")  # makers write these by their number
