@@ -13,11 +13,11 @@ import structlog
 from numpy.typing import NDArray
 
 from alerts import alarms
-from alerts.alarms import Change
+from alerts.alarms import Change, Clause
 from alerts.checks.anomaly import Anomaly
 from alerts.checks.company import Neighbour
 from alerts.checks.quality import Quality
-from alerts.checks.wording import reason
+from alerts.checks.wording import clause, reason
 from alerts.days import Days
 from alerts.outlook import Expected
 from alerts.rulebook import AnyVersion, Subject
@@ -202,8 +202,9 @@ class Kernels:
             row, note = rows[event["row"]], notes[event["row"]]
             unit = self._registry.series[int(row["series"])].measured.unit
             change = change_of(self._unusual, event, row)
+            value = float(row["value"])
+            said, told = reason(value, note, unit), clause(value, note)
+            because = [Clause(*told)] if told else []
             # Not proved by readings alone: a score rests on all that came before.
-            found.append(
-                replace(change, threshold=None, held=None, reason=reason(float(row["value"]), note, unit))
-            )
+            found.append(replace(change, threshold=None, held=None, reason=said, because=because))
         return found

@@ -88,7 +88,7 @@ export const deviceOf = (alarm: Alarm): string => alarm.device_name?.trim() || a
 
 /** Why, without the name that stands beside it; in the language of the words, where they know all clauses of it. */
 export function reasonOf(alarm: Alarm, words: Pick<Words, "because">): string {
-  const said = alarm.because?.length ? words.because(alarm.because) : null;
+  const said = alarm.because?.length ? words.because(alarm.because, alarm.unit) : null;
   if (said !== null) return said;
   const name = `${deviceOf(alarm)}: `;
   const reason = alarm.reason ?? "";

@@ -29,6 +29,10 @@ describe("what an alarm means", () => {
     expect(reasonOf(alarm, zh)).toBe("约 9 分钟后满员（7 至 14），820 人，容量 1,000 人，每分钟增加 20 人");
     const unknown = { ...alarm, because: [{ say: "of another version", figures: {} }] };
     expect(reasonOf(unknown, zh)).toBe(reasonOf(alarm, en));
+    const unusual = alarmLike({
+      unit: "m", reason: "3.4 m is 2.1 m above what this hour usually has", because: [{ say: "beyond-hour", figures: { value: 3.4, beyond: 2.1 } }],
+    });
+    expect(reasonOf(unusual, zh)).toBe("3.4 m，比这个时段的常值高 2.1 m");
     expect(reasonOf(alarmLike({ reason: "never so high at this hour" }), zh)).toBe("never so high at this hour");
   });
   test("letters end at Z", () => {

@@ -31,7 +31,7 @@ export const en = {
   /** A rule's title; those that are shipped have a translation. */
   title: (title: string) => title,
   /** A reason from its clauses; null: the hub's own sentence stands, which is English. */
-  because: (_clauses: Clause[]): string | null => null,
+  because: (_clauses: Clause[], _unit: string | null): string | null => null,
   metric: (key: string) => METRICS[key.toLowerCase()] ?? key.replaceAll(/[_-]/g, " "),
 
   signIn: {
