@@ -4,17 +4,18 @@
 PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
+KERNELS := $(wildcard alerts/checks/*.py geo/*.py ingest/*.py)
 PARTS := edge geo ingest alerts governance api cityhub bench tests firmware-sim
 
-.PHONY: help demo test soak lint format console lock peers clean
+.PHONY: help demo test soak lint format console built lock peers clean
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: .venv/ready console  ## the whole hub at work; make demo ARGS="--for 60" ends by itself
+demo: built  ## the whole hub at work; make demo ARGS="--for 60" ends by itself
 	@$(BIN)/cityhub demo $(ARGS)
 
-test: .venv/ready console  ## every test, on real services; make test ARGS="-k journal" runs some
+test: built  ## every test, on real services; make test ARGS="-k journal" runs some
 	@sh deploy/debian-packages.sh mosquitto mmdebstrap chromium || true
 	$(BIN)/python -m pytest -n 4 --dist worksteal $(ARGS)
 
@@ -34,6 +35,15 @@ format: .venv/ready  ## format the code
 
 console: .venv/ready
 	@PYTHON=$(CURDIR)/$(BIN)/python sh console/build.sh
+
+built: .venv/ready
+	@$(MAKE) --no-print-directory -j2 console .venv/kernels
+
+# Or every process of a first start would compile them for itself.
+.venv/kernels: .venv/ready $(KERNELS)
+	@echo "Compiling the kernels"
+	@$(BIN)/python -m cityhub.warming >.venv/kernels.log 2>&1
+	@touch $@
 
 lock:  ## resolve the dependencies anew into requirements.lock (needs uv)
 	uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \

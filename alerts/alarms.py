@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from alerts.acknowledge import CHANNEL
 from alerts.checks import silence, threshold
 from alerts.rulebook import AnyVersion, Version
 
-CHANNEL = "cityhub_alarm"
-"""NOTIFY channel: carries the id of every new alarm transition."""
+
+class Clause(NamedTuple):
+    """A part of a reason: what it says, by a key that a console knows, and its figures by name."""
+
+    say: str
+    figures: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,7 @@ class Change:
     moved_by: Sequence[datetime] = ()  # they, oldest first; no more than the kernel keeps
     against: Sequence[datetime] = ()  # the readings that a rise or fall was measured from
     reason: str = ""  # in words, where limits alone do not say it
+    because: Sequence[Clause] = ()  # the same for whoever says it in another language
 
 
 class Alarms:
@@ -49,7 +55,7 @@ class Alarms:
         self._version_ids: dict[str, int] = {}
 
     def register(self, connection: psycopg.Connection, versions: Sequence[AnyVersion]) -> None:
-        """Keep every version that may judge. What stands of a rule that is in shadow now returns: nobody would end it."""
+        """Keep every version that may judge. What stands of a rule that is in shadow now, or gone, returns: nobody would end it."""
         with connection.transaction(), connection.cursor() as cursor:
             for version in versions:
                 cursor.execute(
@@ -58,14 +64,22 @@ class Alarms:
                     (version.rule.rule, version.sha256, _kernel_of(version), Jsonb(version.body)),
                 )
                 self._version_ids[version.sha256] = _only(cursor)
-            shadows = [version.rule.rule for version in versions if version.rule.mode == "shadow"]
-            cursor.execute(
-                """update alarm set level = 0, changed_at = now(), returned_at = now()
-                   from (select id, level from alarm where returned_at is null and rule = any(%s)) as before
-                   where alarm.id = before.id returning alarm.id, before.level""",
-                (shadows,),
-            )
-            self._returned(cursor, [(*each, "the rule is in shadow mode now") for each in cursor.fetchall()])
+            modes = {version.rule.rule: version.rule.mode for version in versions}
+            shadows = [rule for rule, mode in modes.items() if mode == "shadow"]
+            self._return(cursor, "rule = any(%s)", (shadows,), "the rule is in shadow mode now")
+            self._return(cursor, "rule <> all(%s)", (list(modes),), "there is no such rule any more")
+
+    def release(self, connection: psycopg.Connection, judged_by: Callable[[int], set[str]]) -> None:
+        """What stands of rules that no longer apply to its series returns; `judged_by` names those that do."""
+        with connection.transaction(), connection.cursor() as cursor:
+            gone = [
+                alarm_id
+                for alarm_id, series_id, rule in cursor.execute(
+                    "select id, series_id, rule from alarm where returned_at is null"
+                ).fetchall()
+                if rule not in judged_by(series_id)
+            ]
+            self._return(cursor, "id = any(%s)", (gone,), "the rule no longer applies here")
 
     def excuse(self, connection: psycopg.Connection) -> None:
         """What stands of devices that are not in service returns: their readings page nobody, so none would end it."""
@@ -80,6 +94,16 @@ class Alarms:
                 cursor,
                 [(alarm, level, f"the device is {state} now") for alarm, level, state in cursor.fetchall()],
             )
+
+    def _return(self, cursor: psycopg.Cursor, which: str, values: tuple[object, ...], why: str) -> None:
+        """Let standing alarms return for one reason."""
+        cursor.execute(
+            f"""update alarm set level = 0, changed_at = now(), returned_at = now()
+                from (select id, level from alarm where returned_at is null and {which}) as before
+                where alarm.id = before.id returning alarm.id, before.level""",  # noqa: S608 -- our own conditions
+            values,
+        )
+        self._returned(cursor, [(alarm_id, level, why) for alarm_id, level in cursor.fetchall()])
 
     def _returned(self, cursor: psycopg.Cursor, ended: list[tuple[int, int, str]]) -> None:
         """Write and tell why alarms have returned that no reading has ended: id, level before, reason."""
@@ -135,6 +159,7 @@ class Alarms:
             "series": change.series_id, "to_level": change.to_level, "at": change.at, "value": change.value,
             "reading_time": change.reading_time, "held": change.held, "moved_by": list(change.moved_by),
             "moves": change.moves, "against": list(change.against), "reason": change.reason or None,
+            "because": Jsonb([each._asdict() for each in change.because]) if change.because else None,
         }  # fmt: skip
 
     def _tell(self, cursor: psycopg.Cursor, transition_id: int) -> None:
@@ -148,9 +173,9 @@ class Alarms:
 
 STEP = """
 insert into alarm_transition (alarm_id, kind, from_level, to_level, at, value, reading_time, rule_version_id,
-                              held, moved_by, moves, against, reason)
+                              held, moved_by, moves, against, reason, because)
 values (%(alarm)s, %(kind)s, %(from_level)s, %(to_level)s, %(at)s, %(value)s, %(reading_time)s, %(version)s,
-        %(held)s, %(moved_by)s, %(moves)s, %(against)s, %(reason)s)
+        %(held)s, %(moved_by)s, %(moves)s, %(against)s, %(reason)s, %(because)s)
 returning id"""
 
 SHADOW = """

@@ -60,15 +60,22 @@ class Silence:
         self._ticked = now
 
     def add(self, subject: Subject, interval_s: float, sender: int, *, own: bool, now: float) -> None:
-        """Wait for a series, if a rule says so; `own`: it is of the device that sends it."""
+        """Wait for a series as the rule says that applies to it now, if one does; `own`: it is of the device that sends it.
+
+        Where that is another rule than before, the series has its whole time again.
+        """
         series = subject.slot
         if len(self._sender_of) <= series:
             room = max(series + 1, 2 * len(self._sender_of)) - len(self._sender_of)
             self._sender_of = np.pad(self._sender_of, (0, room))
             self._series.reach(len(self._sender_of) - 1)
+        versions = applying(self._versions, subject)
+        if series in self._rules:
+            if self._rules[series] in versions[:1]:
+                return
+            self._drop(series, now)
         self._sender_of[series] = sender
         self._through.reach(sender)
-        versions = applying(self._versions, subject)
         if not versions:
             return
         rule = versions[0].rule
@@ -79,6 +86,10 @@ class Silence:
         known.own += own
         self._series.add(series, allowed, now)
         self._through.add(sender, allowed, now)
+
+    def judged_by(self, series: int) -> set[str]:
+        """The name of the rule by which a series is waited for, if any."""
+        return {self._rules[series].rule.rule} if series in self._rules else set()
 
     def set_told(self, standing: Iterable[tuple[int, str]], spokesmen: Iterable[int]) -> None:
         """Go on from the alarms that stand in the database, by series and rule; some of them stand for a sender."""
@@ -146,6 +157,25 @@ class Silence:
             else:
                 self._series.grant(series, min(self._through.deadline(sender), now + HELD_S))
         return words
+
+    def _drop(self, series: int, now: float) -> None:
+        """Wait for a series no more; who keeps the alarms ends what stands of it."""
+        del self._rules[series]
+        self._told.discard(series)
+        sender = int(self._sender_of[series])
+        known = self._senders[sender]
+        place = known.members.index(series)
+        known.own -= place < known.own
+        del known.members[place]
+        self._series.drop(series)
+        if not known.members:
+            self._through.drop(sender)
+        else:
+            self._through.allow(sender, float(self._series.nodes["allowed"][known.members].min()))
+            if known.spokesman == series:  # another speaks for a sender that is silent still
+                self._through.grant(sender, now)
+        if known.spokesman == series:
+            known.spokesman = 0
 
     def _word(self, series: int, level: int | None, silent_s: float) -> Word:
         version = self._rules[series]

@@ -46,20 +46,31 @@ class Watches:
         self._schedules: NDArray[Any] = np.zeros(0, SCHEDULE)
         self._trails, self._repeats = empty_trails(1), np.zeros(1, REPEAT)
         self._trail_count = self._repeat_count = 0
+        self._resting: dict[tuple[int, int], int] = {}  # by rule and series: watches that judge no more
 
     def add(self, subject: Subject) -> list[Version]:
-        """Bind the rules that apply to a series that is new here; returns those that refuse its unit or datum."""
+        """Bind the rules that apply to a series, and no others; returns those that refuse its unit or datum.
+
+        A watch whose rule applied before goes on with what it remembers; one whose rule comes back begins anew.
+        """
         self.reach(subject.slot)
         versions = applying(self.versions, subject)
         foreign = [version for version in versions if version.rule.refuses(subject.unit, subject.datum)]
-        judging = [version for version in versions if version not in foreign]
-        for version in judging:
-            self.bind(self.versions.index(version), subject)
+        wanted = [self.versions.index(version) for version in versions if version not in foreign]
+        bound = self._rest(subject.slot, set(wanted))
+        for place in wanted:
+            if place not in bound:
+                self.bind(place, subject)
         return foreign
 
     def judges(self, series: NDArray[np.int32]) -> NDArray[np.bool_]:
         """Which of these series any rule judges."""
         return self._on[series] > 0
+
+    def judged_by(self, series: int) -> set[str]:
+        """The names of the rules that judge a series."""
+        known = series < len(self._first)
+        return {self.rule_of(watch).rule.rule for watch in self._chain(series)} if known else set()
 
     def observe(self, rows: Rows, newer: NDArray[np.bool_], late: NDArray[np.bool_]) -> NDArray[Any]:
         """Feed rows; returns an array of EVENT."""
@@ -101,9 +112,11 @@ class Watches:
     def state(self) -> dict[str, NDArray[Any]]:
         """What the watches remember, by name of SAVED, to be saved."""
         hashes = np.array([version.sha256.encode() for version in self.versions], "S64")
+        awake = np.ones(self.count, np.bool_)
+        awake[list(self._resting.values())] = False
         saved = {}
         for name, (kept, places) in self._kept().items():
-            having = np.flatnonzero(places >= 0)
+            having = np.flatnonzero((places >= 0) & awake)
             saved[name] = np.zeros(len(having), SAVED[name])
             saved[name]["series"], saved[name]["kept"] = self._series[having], kept[places[having]]
             saved[name]["sha256"] = hashes[self._rule[having]]
@@ -145,6 +158,16 @@ class Watches:
         if self.watches["repeat"][watch] >= 0:
             self._repeats["crossed"][self.watches["repeat"][watch]] = held
 
+    def go_back(self, series: NDArray[np.int32], now: int) -> None:
+        """The clock of whoever speaks of these series was set back: what began in its future has begun now."""
+        watches = np.flatnonzero(np.isin(self._series[: self.count], series))
+        for column in ("since", "level_at"):
+            self.states[column][watches] = np.minimum(self.states[column][watches], now)
+        trails, repeats = self.watches["trail"][watches], self.watches["repeat"][watches]
+        self._trails[trails[trails >= 0]] = empty_trails(1)[0]
+        at = self._repeats["at"]
+        at[repeats[repeats >= 0]] = np.minimum(at[repeats[repeats >= 0]], now)
+
     def remember(self, watch: int, time: int, value: float) -> None:
         """Take a sound value as one from which a rise or fall may be measured, and as nothing else."""
         window = self._limits["window"][self.watches["limits"][watch]]
@@ -161,6 +184,55 @@ class Watches:
     def bind(self, place: int, subject: Subject) -> None:
         """Let one version judge a series, whatever it says it applies to."""
         self.reach(subject.slot)
+        index = self._resting.pop((place, subject.slot), None)
+        if index is None:
+            index = self._make(place, subject)
+        else:
+            self._empty(index)
+        self.watches["next"][index] = self._first[subject.slot]
+        self._first[subject.slot] = index
+        self._on[subject.slot] += 1
+        self._most = max(self._most, int(self._on[subject.slot]))
+
+    def reach(self, slot: int) -> None:
+        """Make room for a series; the kernel must not meet one that is unknown here."""
+        if len(self._first) <= slot:
+            room = max(slot + 1, 2 * len(self._first)) - len(self._first)
+            self._first = np.pad(self._first, (0, room), constant_values=-1)
+            self._on = np.pad(self._on, (0, room))
+
+    def _chain(self, slot: int) -> list[int]:
+        """The watches on a series."""
+        chain, watch = [], int(self._first[slot])
+        while watch >= 0:
+            chain.append(watch)
+            watch = int(self.watches["next"][watch])
+        return chain
+
+    def _rest(self, slot: int, wanted: set[int]) -> set[int]:
+        """Let the watches on a series rest whose rules, by place, are not wanted; returns those that go on."""
+        going = []
+        for watch in self._chain(slot):
+            if int(self._rule[watch]) in wanted:
+                going.append(watch)
+            else:
+                self._resting[int(self._rule[watch]), slot] = watch
+        for watch, following in zip(going, [*going[1:], -1], strict=False):
+            self.watches["next"][watch] = following
+        self._first[slot], self._on[slot] = going[0] if going else -1, len(going)
+        return {int(self._rule[watch]) for watch in going}
+
+    def _empty(self, index: int) -> None:
+        """Let a watch forget what it remembers."""
+        self.begin(index, 0, 0)
+        watch = self.watches[index]
+        watch["low"], watch["high"] = np.inf, -np.inf
+        if watch["trail"] >= 0:
+            self._trails[watch["trail"]] = empty_trails(1)[0]
+        if watch["repeat"] >= 0:
+            self._repeats[watch["repeat"]] = np.zeros((), REPEAT)
+
+    def _make(self, place: int, subject: Subject) -> int:
         if self.count == len(self.watches):
             self.watches, self.states, self._series, self._rule = (
                 np.concatenate([array, np.zeros_like(array)])
@@ -169,7 +241,7 @@ class Watches:
         rule = self.versions[place].rule
         watch = self.watches[self.count]
         watch["low"], watch["high"] = np.inf, -np.inf
-        watch["next"], watch["limits"] = self._first[subject.slot], self._shared_limits(place, subject.device)
+        watch["limits"] = self._shared_limits(place, subject.device)
         watch["trail"] = watch["repeat"] = -1
         if (self._limits[watch["limits"]]["window"]) > 0:
             watch["trail"], self._trail_count = self._trail_count, self._trail_count + 1
@@ -181,17 +253,8 @@ class Watches:
                 self._repeats = np.concatenate([self._repeats, np.zeros_like(self._repeats)])
         self.states[self.count]["quiet"] = 1
         self._series[self.count], self._rule[self.count] = subject.slot, place
-        self._first[subject.slot] = self.count
-        self._on[subject.slot] += 1
-        self._most = max(self._most, int(self._on[subject.slot]))
         self.count += 1
-
-    def reach(self, slot: int) -> None:
-        """Make room for a series; the kernel must not meet one that is unknown here."""
-        if len(self._first) <= slot:
-            room = max(slot + 1, 2 * len(self._first)) - len(self._first)
-            self._first = np.pad(self._first, (0, room), constant_values=-1)
-            self._on = np.pad(self._on, (0, room))
+        return self.count - 1
 
     def _shared_limits(self, place: int, device: str) -> int:
         """The place of a rule's limits for a device; all devices without limits of their own share one."""

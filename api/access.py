@@ -143,7 +143,12 @@ async def signed_in(
     elif cookie:
         caller = await by_session(pool, digest(cookie))
     if caller is None:
-        raise Problem(401, "Sign in first.", headers={"WWW-Authenticate": "Bearer"})
+        said = (
+            "Sign in first."
+            if bearer is None
+            else "This token opens nothing: it is wrong, revoked or expired."
+        )
+        raise Problem(401, said, headers={"WWW-Authenticate": "Bearer"})
     safe = request.method in SAFE
     scope = "read" if safe or request.url.path in READING else "write"
     if caller.token is not None and scope not in caller.scopes:

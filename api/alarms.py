@@ -8,6 +8,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 from pydantic import BaseModel
 
+from alerts.acknowledge import ACKNOWLEDGE, CHANNEL
 from api.access import Caller, SignedIn, only
 from api.database import Pool
 from api.paging import Cursor, Limit, Page, cursor, cut, place
@@ -16,9 +17,6 @@ from api.values import Digits, Instant, Key, Number, Prose
 from governance import audit
 
 router = APIRouter(tags=["alarms"])
-
-CHANNEL = "cityhub_alarm"
-"""Notified with the id of an alarm's transition, in the transaction that made it."""
 
 
 class Now(BaseModel):
@@ -29,11 +27,19 @@ class Now(BaseModel):
     flag: int
 
 
+class Clause(BaseModel):
+    """A part of a reason in words: what it says, by a key, and its figures by name."""
+
+    say: str
+    figures: dict[str, Number]
+
+
 class Alarm(BaseModel):
     """An alarm; levels run from 0 normal to 4 red.
 
     `value` is that of the last transition, `now` the newest one while the alarm stands, and
-    `interval_s` says how often a new one is to be expected. `reason`: why it stands in words, as its last step that has any says it.
+    `interval_s` says how often a new one is to be expected. `reason`: why it stands in words, as its last step that has any says it;
+    `because`: the same in clauses, for a program that says it in another language.
     """
 
     id: str
@@ -64,6 +70,7 @@ class Alarm(BaseModel):
     lat: Number
     trend: int
     reason: str | None
+    because: list[Clause] | None
 
 
 class Transition(BaseModel):
@@ -81,6 +88,7 @@ class Transition(BaseModel):
     actor: str | None
     comment: str | None
     reason: str | None
+    because: list[Clause] | None
 
 
 class AlarmDetail(Alarm):
@@ -110,7 +118,7 @@ COLUMNS = """
         'value', case when abs(l.value) < 'infinity' then l.value end, 'time', l.time, 'flag', l.flag
     ) end as now,
     case when jsonb_typeof(planned.every) = 'number' then planned.every::float8 end as interval_s,
-    coalesce(recent.trend, 0) as trend, said.reason
+    coalesce(recent.trend, 0) as trend, said.reason, said.because
 """
 TABLES = """
     alarm a
@@ -127,7 +135,7 @@ TABLES = """
         from profile f where f.key = d.profile
     ) as planned on true
     left join lateral (
-        select reason from alarm_transition
+        select reason, because from alarm_transition
         where alarm_id = a.id and reason is not null and to_level > 0 order by alarm_transition.id desc limit 1
     ) as said on true
     left join lateral (
@@ -157,7 +165,7 @@ async def alarm_of(connection: AsyncConnection[DictRow], reach: int | None, alar
     steps = await connection.execute(
         """
         select t.id::text as id, t.kind, t.from_level, t.to_level, t.at, t.recorded_at, t.value,
-               t.reading_time, v.sha256 as rule_sha256, t.actor, t.comment, t.reason
+               t.reading_time, v.sha256 as rule_sha256, t.actor, t.comment, t.reason, t.because
         from alarm_transition t left join rule_version v on v.id = t.rule_version_id
         where t.alarm_id = %s::bigint order by t.alarm_id desc, t.id desc limit 1000
         """,
@@ -237,7 +245,7 @@ async def acknowledge(
 async def _acknowledge(rows: Any, caller: Caller, alarm: str, comment: str | None) -> None:
     await rows.execute(
         f"""
-        select a.level, a.acknowledged_at, a.acknowledged_by from alarm a join device d on d.id = a.device_id
+        select a.acknowledged_at, a.acknowledged_by from alarm a join device d on d.id = a.device_id
         where a.id = %(alarm)s::bigint and {WITHIN} for update of a
         """,  # noqa: S608 -- every part is a constant of ours
         {"reach": caller.reach, "alarm": alarm},
@@ -250,17 +258,7 @@ async def _acknowledge(rows: Any, caller: Caller, alarm: str, comment: str | Non
         who = row["acknowledged_by"] or "someone"
         raise Problem(409, f"Acknowledged by {who} at {when}.", kind="already-acknowledged")
     await rows.execute(
-        "update alarm set acknowledged_at = now(), acknowledged_by = %s where id = %s::bigint",
-        (caller.name, alarm),
+        ACKNOWLEDGE, {"who": caller.name, "alarm": alarm, "comment": comment, "channel": CHANNEL}
     )
-    await rows.execute(
-        """
-        insert into alarm_transition (alarm_id, kind, from_level, to_level, at, actor, comment)
-        values (%s::bigint, 'acknowledged', %s, %s, now(), %s, %s) returning id
-        """,
-        (alarm, row["level"], row["level"], caller.name, comment),
-    )
-    transition = await rows.fetchone()
-    await rows.execute("select pg_notify(%s, %s)", (CHANNEL, str(transition["id"])))
     detail = {"token": caller.token} if caller.token else {}
     await audit.record(rows, caller.name, "alarm.acknowledge", f"alarm:{alarm}", "done", detail)

@@ -10,11 +10,13 @@ import psycopg
 import shapely
 
 from geo import table
+from geo.doors import advice, unstarted
 from geo.jurisdiction import CHAIN
 from geo.lines import COUNTING, Line
 from geo.overlap import remarks
 from geo.refusal import Fault
 from geo.zones import VIEW, Parsed, Zone, swapped
+from ingest import departments
 
 TOLD = 20
 
@@ -112,11 +114,13 @@ def notes(cursor: psycopg.Cursor[Any], parsed: Parsed, fresh: Collection[str]) -
     ]
     if len(told) > TOLD:
         told = [*told[:TOLD], f"{len(told) - TOLD:,} more keys are no department's or no device's."]
-    if any(zone.kind in CHAIN or zone.kind == VIEW for zone in zones):
+    doors = any(line.key in fresh and line.counter for line in parsed.lines)
+    if doors or any(zone.kind in CHAIN or zone.kind == VIEW for zone in zones):
         now = datetime.now(UTC)
-        told += remarks(
-            [zone for zone in table.zones(cursor) if zone.valid_to is None or zone.valid_to > now], fresh
-        )
+        here = [zone for zone in table.zones(cursor) if zone.valid_to is None or zone.valid_to > now]
+        told += remarks(here, fresh)
+        if doors:
+            told += advice(unstarted(here, list(table.lines(cursor)), fresh))
     return told
 
 
@@ -140,11 +144,7 @@ def left_behind(cursor: psycopg.Cursor[Any], retired: Sequence[str]) -> list[str
 
 def _departments(cursor: psycopg.Cursor[Any], items: Sequence[Zone | Line]) -> Iterator[str]:
     """Departments that there were not: added, as a list of devices adds them."""
-    named = sorted({item.department for item in items if item.department})
-    for (key,) in cursor.execute(
-        "insert into department (key, name) select key, key from unnest(%s::text[]) as key on conflict (key) do nothing returning key",
-        (named,),
-    ).fetchall():
+    for key in departments.add(cursor, {item.department for item in items if item.department}):
         yield f"department '{key}' is new: nobody belongs to it yet."
 
 

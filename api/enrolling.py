@@ -18,7 +18,7 @@ from api.access import digest
 from geo.locate import Locator
 from geo.table import polygons
 from governance import audit
-from ingest import credentials, enrolment, life, lists, tokens
+from ingest import credentials, enrolment, life, lists, stands, tokens
 from ingest.credentials import Issued
 from ingest.enrolment import Entry
 from ingest.registry import HUB
@@ -67,7 +67,8 @@ def register(
         lists.lock(connection)
         if cursor.execute("select 1 from device where key = %s", (entry.key,)).fetchone():
             raise EnrollingError(
-                f"{entry.key} is registered already", "choose another id, or ask for a new token for it"
+                f"{entry.key} is registered already",
+                "choose another id, ask for a new token for it, or correct it with a list of one row",
             )
         owner = cursor.execute("select id from department where key = %s", (entry.department,)).fetchone()
         if reach is not None and (owner is None or owner[0] != reach):
@@ -78,7 +79,7 @@ def register(
         if fresh is None:
             raise RuntimeError("a device that was enrolled and is not there")
         # Until its card is signed its readings are stored and page nobody.
-        cursor.execute("update device set state = 'installed' where id = %s", (fresh[0],))
+        life.install(cursor, fresh[0])
         if entry.lon is not None and entry.lat is not None:
             _place(cursor, fresh[0], entry.lon, entry.lat)
         audit.record(
@@ -145,10 +146,7 @@ def _place(cursor: psycopg.Cursor[Any], device_id: int, lon: float, lat: float) 
     zone_ids, shapes = polygons(cursor, [lon], [lat])
     if shapes:
         _, found = Locator(shapes).locate(np.array([lon]), np.array([lat]))  # type: ignore[arg-type]  # the table holds polygons
-        cursor.executemany(
-            "insert into device_zone (device_id, zone_id) values (%s, %s)",
-            [(device_id, zone_ids[place]) for place in found],
-        )
+        stands.put(cursor, [device_id] * len(found), [zone_ids[place] for place in found])
 
 
 def issue_source(

@@ -11,7 +11,8 @@ import structlog
 from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
 
-from api.alarms import CHANNEL, COLUMNS, TABLES, Alarm, Transition
+from alerts.acknowledge import CHANNEL
+from api.alarms import COLUMNS, TABLES, Alarm, Transition
 from api.database import CONNECT, Connections
 from api.problems import Problem
 from api.subscriber import Subscriber, event
@@ -170,7 +171,7 @@ class Feed:
                 f"""
                 select t.id as number, d.department_id, t.kind, t.from_level, t.to_level, t.at, t.recorded_at,
                        t.value as step_value, t.reading_time, v.sha256 as rule_sha256, t.actor, t.comment,
-                       t.reason as step_reason,
+                       t.reason as step_reason, t.because as step_because,
                        {COLUMNS}
                 from {TABLES}
                 join alarm_transition t on t.alarm_id = a.id
@@ -191,7 +192,13 @@ class Feed:
 def _text(row: dict[str, Any]) -> bytes | None:
     try:
         step = Transition(
-            **{**row, "id": str(row["number"]), "value": row["step_value"], "reason": row["step_reason"]}
+            **{
+                **row,
+                "id": str(row["number"]),
+                "value": row["step_value"],
+                "reason": row["step_reason"],
+                "because": row["step_because"],
+            }
         )
         alarm = Alarm(**row)
     except ValueError as error:

@@ -52,6 +52,12 @@ class Step(BaseModel):
         return self
 
 
+class Changed(DeviceDetail):
+    """The device as it is now; `notes` says what is to be done next."""
+
+    notes: list[str]
+
+
 @router.get("/api/v1/devices/{device}/history")
 async def past(device: Key, caller: SignedIn, pool: Pool) -> History:
     """Show what a device has been, who changed it, when and why."""
@@ -72,30 +78,35 @@ async def past(device: Key, caller: SignedIn, pool: Pool) -> History:
 
 
 @router.patch("/api/v1/devices/{device}", responses=CONFLICT)
-async def change(device: Key, step: Step, caller: Engineer, pool: Pool) -> DeviceDetail:
+async def change(device: Key, step: Step, caller: Engineer, pool: Pool) -> Changed:
     """Bring a device one step on in its life, or put another sensor in its place."""
     try:
-        within = await aside(pool, partial(_changed, caller=caller, device=device, step=step))
+        notes = await aside(pool, partial(_changed, caller=caller, device=device, step=step))
     except LifeError as error:
         raise Problem(409, f"{error}. Try: {error.hint}", kind="life") from error
-    if not within:
+    if notes is None:
         raise Problem(404, "There is no such device.")
-    return await detail_of(pool, caller, device)
+    detail = await detail_of(pool, caller, device)
+    return Changed(**detail.model_dump(), notes=notes)
 
 
-def _changed(connection: psycopg.Connection[Any], *, caller: Caller, device: str, step: Step) -> bool:
+def _changed(
+    connection: psycopg.Connection[Any], *, caller: Caller, device: str, step: Step
+) -> list[str] | None:
     if not _within(connection, caller, device):
-        return False
+        return None
+    notes: list[str] = []
     told: dict[str, str | int | None] = {"because": step.because}
     if step.state is not None:
         before = life.step(connection, [device], step.state, who=caller.name, because=step.because)
         action, told["before"], told["after"] = f"device.{step.state}", before[device], step.state
+        notes = life.enrol_again(connection, before, step.state)
     elif step.sensor_serial is not None:
         was = life.swap(connection, device, step.sensor_serial, who=caller.name, because=step.because)
         action, told["before"], told["after"] = "device.swap", was, step.sensor_serial
     with connection.cursor() as cursor:
         audit.record(cursor, caller.name, action, device, "done", told)
-    return True
+    return notes
 
 
 def _within(connection: psycopg.Connection[Any], caller: Caller, device: str) -> bool:

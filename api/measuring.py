@@ -10,6 +10,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from api.spot import Line, Spot, Verdict, place_line
+from ingest.ucum import quantity
 
 WORST: tuple[Verdict, ...] = ("ok", "attention", "fail")
 
@@ -184,7 +185,7 @@ def _ranges(found: list[dict[str, Any]]) -> list[Line]:
             if verdict == "ok"
             else f"{row['flagged']} of {row['came']} readings are flagged suspect or failed."
         )
-        value = f"{row['least']:g} to {row['most']:g} {row['unit']}, {share:.0%} flagged"
+        value = f"{row['least']:g} to {quantity(row['most'], row['unit'])}, {share:.0%} flagged"
         lines.append(Line(f"range {row['metric']}", value, f"at most {FLAGGED[0]:.0%} flagged", verdict, why))
     return lines
 
@@ -209,7 +210,7 @@ def _signals(found: list[dict[str, Any]]) -> list[Line]:
     for row in found:
         if not row["came"]:
             continue
-        value = f"{row['newest']:g} {row['unit']}"
+        value = quantity(row["newest"], row["unit"])
         if row["metric"] in SIGNAL:
             limits = SIGNAL[row["metric"]]
             verdict = graded(row["newest"], limits)

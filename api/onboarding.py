@@ -306,16 +306,10 @@ def _admitted(connection: Any, issued: int) -> bool:
 
 
 @router.get("/api/v1/devices/{device}/credentials")
-async def kept(device: Key, caller: Engineer, pool: Pool) -> list[CredentialKept]:
+async def kept(device: Key, caller: Engineer, deeds: DeedsOf) -> list[CredentialKept]:
     """List the credentials that a device has had, the newest first."""
-    async with pool.connection() as connection:
-        found = await connection.execute(
-            """select c.id, c.username as user, c.client_id, c.created_at, c.created_by, c.admitted_at, c.revoked_at
-               from credential c join device d on d.id = c.device_id
-               where d.key = %s and (%s::integer is null or d.department_id = %s) order by c.id desc limit 100""",
-            (device, caller.reach, caller.reach),
-        )
-        return [CredentialKept(**row) for row in await found.fetchall()]
+    found = await deeds.do(lambda at: credentials.kept(at, device, caller.reach))
+    return [CredentialKept(**row) for row in found]
 
 
 @router.post("/api/v1/devices/{device}/credentials", status_code=201)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from geo.datum import Datum, to_wgs84
 from geo.locate import Locator
 from geo.table import polygons
+from ingest import stands
 from ingest.component import parse
 from ingest.entry import Entry, Read
 from ingest.sheet import Fault
@@ -34,18 +35,13 @@ def place_devices(cursor: psycopg.Cursor[Any]) -> int:
         """select id, lon, lat, profile in ('zone', 'counting-line') from device
            where lon is not null and retired_at is null"""
     ).fetchall()
-    # Two at once would both write the same rows.
-    cursor.execute("lock table device_zone in share row exclusive mode")
-    cursor.execute("delete from device_zone")
+    stands.clear(cursor)
     columns: Any = np.array(devices, np.float64).reshape(-1, 4).T
     zone_ids, shapes = polygons(cursor, columns[1].tolist(), columns[2].tolist())
     if not shapes:
         return 0
     point, zone = Locator(shapes).locate(columns[1], columns[2])  # type: ignore[arg-type]  # what the zone table holds was polygons
-    cursor.execute(
-        "insert into device_zone (device_id, zone_id) select * from unnest(%s::int[], %s::int[])",
-        (columns[0][point].astype(int).tolist(), [zone_ids[place] for place in zone]),
-    )
+    stands.put(cursor, columns[0][point].astype(int).tolist(), [zone_ids[place] for place in zone])
     return len(np.unique(point[columns[3][point] == 0]))
 
 

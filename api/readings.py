@@ -14,6 +14,7 @@ from api.database import Pool
 from api.paging import Cursor, Page, cursor, cut, place
 from api.problems import Problem
 from api.values import INT4, Instant, Moment, Number
+from ingest.buckets import GATHERED, STANDS, View
 
 router = APIRouter(tags=["readings"])
 
@@ -114,47 +115,14 @@ async def _gathered(connection: AsyncConnection[DictRow], asked: dict[str, Any],
     if asked["after"] is not None:
         asked["begin"] = max(asked["begin"], asked["after"] + timedelta(seconds=asked["bucket"]))
     view, low, high = await _aggregated(connection, asked)
-    # One statement, one snapshot: what is marked as out of date is read raw, whenever the job comes by. Of readings
-    # that failed, are missing or are no finite number, only the count and the flag enter: as in the aggregates.
-    found = await connection.execute(
-        f"""
-        with marked as (
-            select distinct hour from reading_dirty
-            where series_id = %(series)s and hour > %(low)s - interval '1 hour' and hour < %(high)s
-        ), raw as (
-            select time, value, flag from reading
-            where series_id = %(series)s and time >= %(begin)s and time < %(low)s
-            union all
-            select time, value, flag from reading
-            where series_id = %(series)s and time >= %(high)s and time < %(end)s
-            union all
-            select reading.time, value, flag from marked, reading
-            where series_id = %(series)s and time >= %(low)s and time < %(high)s
-              and time >= hour and time < hour + interval '1 hour'
-        ), part as (
-            select time, min, max, sum, count, count + failed + missing as total, flag::integer from {view}
-            where series_id = %(series)s and time >= %(low)s and time < %(high)s
-              and date_bin('1 hour', time, 'epoch') not in (select hour from marked)
-            union all
-            select time, good, good, coalesce(good, 0), (good is not null)::integer, 1, flag
-            from (select time, flag, case when abs(value) < 1e300 and flag not in (4, 9) then value end as good
-                  from raw) as judged
-        )
-        select date_bin(make_interval(secs => %(bucket)s), time, 'epoch') as time,
-               min(min) as min, max(max) as max, sum(sum) / nullif(sum(count), 0) as mean,
-               sum(total)::bigint as count,
-               (array[1, 2, 9, 3, 4])[max(array_position(array[1, 2, 9, 3, 4], flag))] as flag
-        from part group by 1 order by 1 limit %(limit)s
-        """,  # noqa: S608 -- one of our two views
-        {**asked, "low": low, "high": high},
-    )
+    found = await connection.execute(GATHERED[view], {**asked, "low": low, "high": high})
     rows, last = cut(await found.fetchall(), limit)
     return Page[Bucket](items=[Bucket(**row) for row in rows], next=cursor(last["time"]) if last else None)
 
 
 async def _aggregated(
     connection: AsyncConnection[DictRow], asked: dict[str, Any]
-) -> tuple[str, datetime, datetime]:
+) -> tuple[View, datetime, datetime]:
     """Choose the aggregates that make up whole buckets, and the part of the span for which they stand.
 
     They never stand for less later on, so that this may be asked before and apart.
@@ -162,14 +130,7 @@ async def _aggregated(
     unit = next((unit for unit in (3600, 60) if asked["bucket"] % unit == 0), None)
     if unit is None:
         return "readings_by_minute", asked["begin"], asked["begin"]
-    found = await connection.execute(
-        """
-        select greatest(low, date_bin(%(unit)s, least(%(end)s, done), 'epoch')) as high, low
-        from aggregate_state, (
-            select date_bin(%(unit)s, %(begin)s + %(unit)s - interval '1 microsecond', 'epoch') as low) as whole
-        """,
-        {**asked, "unit": timedelta(seconds=unit)},
-    )
+    found = await connection.execute(STANDS, {**asked, "unit": timedelta(seconds=unit)})
     row = await found.fetchone()
     if row is None or row["low"] >= asked["end"]:
         return "readings_by_minute", asked["begin"], asked["begin"]

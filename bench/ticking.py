@@ -10,8 +10,8 @@ import orjson
 from shapely import box
 
 from bench.errors import Mismatch
+from cityhub.crowd.counts import COUNT
 from cityhub.crowd.ground import Gate, Ground, Meter, View, Watched
-from cityhub.crowd.headcount import COUNT
 from cityhub.crowd.tick import Ticking
 from edge.reading import PASS
 

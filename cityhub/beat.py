@@ -8,8 +8,8 @@ from collections.abc import Callable
 from uuid import UUID
 
 import psycopg
-from psycopg.types.json import Jsonb
 
+from ingest import store
 from ingest.batch import Batch
 from ingest.inbox import Inbox
 from ingest.quota import Quotas
@@ -67,6 +67,4 @@ class Beat:
             "waits": self._writer.waits,
             "zone_reads_failed": self._unread(),
         }
-        connection.execute(
-            "update hub_run set beat_at = now(), status = %s where id = %s", (Jsonb(status), self._run)
-        )
+        store.beat(connection, self._run, status)

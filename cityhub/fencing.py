@@ -15,6 +15,7 @@ from geo import record
 from geo.crossing import Told
 from geo.record import CROSSING
 from geo.standing import SAVED, Standing
+from geo.track import BELIEVED
 from ingest.batch import Batch
 from ingest.fixes import Fixes
 
@@ -55,6 +56,8 @@ class Fencing:
         self._track = np.zeros(0, np.int32)
         self._device = np.zeros(0, np.int32)
         self._heard = np.zeros(0, np.int64)
+        # When the newest believed fix counts as told: when it came, or by its own time where it came late.
+        self._told = np.zeros(0, np.int64)
 
     @property
     def followed(self) -> bool:
@@ -78,6 +81,10 @@ class Fencing:
             return
         told = self._feed(batch.fixes, batch.fix_device)
         batch.fixes["outcome"] = told.outcome
+        believed = told.outcome == BELIEVED
+        slots = np.array([self._slots[track] for track in batch.fixes["track"][believed].tolist()], np.int32)
+        came = np.where(batch.fix_late, batch.fixes["time"], batch.arrived[batch.fix_source])
+        self._told[slots] = came[believed]
         events = told.events
         crossings = np.zeros(len(events), CROSSING)
         crossings["time"], crossings["kind"], crossings["stayed"] = (
@@ -91,6 +98,8 @@ class Fencing:
     def replay(self, fixes: Fixes, device: NDArray[np.int32]) -> None:
         """Take in what was stored after the checkpoint, each with its device: nobody is told, for it was told then."""
         self._feed(fixes, device)
+        for track, time in zip(fixes["track"].tolist(), fixes["time"].tolist(), strict=True):
+            self._told[self._slots[track]] = time
 
     @staticmethod
     def write(cursor: psycopg.Cursor, batch: Batch) -> None:
@@ -98,7 +107,7 @@ class Fencing:
         record.write(cursor, batch.crossings)
 
     def inside(self) -> Inside:
-        """Who is inside what now. A track that fell silent inside stays inside: `seen` says since when."""
+        """Who is inside what now. A track that fell silent inside stays inside: `told` says since when."""
         pairs = self._standing.present()
         return Inside(
             self._standing.keys[pairs["zone"]].astype(np.int32),
@@ -121,10 +130,15 @@ class Fencing:
         columns = np.array(gone, np.int32).reshape(-1, 2)
         return Absent(columns[:, 0], columns[:, 1])
 
-    def seen(self, track: NDArray[np.int32]) -> NDArray[np.int64]:
-        """When each of these tracks was last believed, us; geo.track.NEVER for one that is not known."""
-        slots = [self._slots.get(number, len(self._standing.tracks)) for number in track.tolist()]
-        return self._standing.seen(slots)
+    def told(self, track: NDArray[np.int32]) -> NDArray[np.int64]:
+        """When each of these tracks told its place last, us: by our clock, for theirs may be wrong; 0: not known."""
+        slots = np.array([self._slots.get(number, NOBODY) for number in track.tolist()], np.int32)
+        return np.where(slots == NOBODY, 0, np.append(self._told, 0)[slots])
+
+    def devices_told(self) -> dict[int, int]:
+        """The same of the devices that tell their own place, by their ids."""
+        own = np.flatnonzero(self._device)
+        return dict(zip(self._device[own].tolist(), self._told[own].tolist(), strict=True))
 
     def tidy(self, now: int) -> int:
         """Forget who has been silent for long; returns how many. Call now and then: it goes through all that is kept."""
@@ -162,6 +176,7 @@ class Fencing:
         own = saved[PREFIX + OWN]
         self._device[self._slots_of(own[:, 0], now)] = own[:, 1]
         self._restore(state)
+        self._told[state["tracks"]["track"]] = np.maximum(state["tracks"]["kept"]["time"], 0)
         self._expect()
         return True
 
@@ -218,7 +233,8 @@ class Fencing:
             self._track = np.pad(self._track, (0, room), constant_values=NOBODY)
             self._device = np.pad(self._device, (0, room))
             self._heard = np.pad(self._heard, (0, room))
+            self._told = np.pad(self._told, (0, room))
             self._free = list(range(before + room - 1, before - 1, -1))
         slot = self._free.pop()
-        self._track[slot], self._slots[track] = track, slot
+        self._track[slot], self._slots[track], self._told[slot] = track, slot, 0
         return slot

@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-import numpy as np
 import psycopg
-import structlog
 from numpy.typing import NDArray
-from shapely import box
 
 from alerts.days import Days
 from cityhub.fencing import PREFIX, Fencing
 from cityhub.redrawing import Redrawing
 from edge.reading import now_us
-from geo.crossing import Crossings
 from geo.datum import to_wgs84
-from geo.fence import Fence
 from geo.tokens import Tokens, fresh_salt
 from ingest import fix_rows, salt, tracks
 from ingest.batch import Batch
 from ingest.clock import Clocks
 from ingest.fix_judge import FixJudge
-from ingest.fixes import FIX, Fixes, Places
+from ingest.fixes import Fixes, Places
 from ingest.identity import Identity
-from ingest.order import Newest
 from ingest.registry import Registry
 from ingest.session import Session
 from ingest.tracks import Spans, Tracks
-
-log = structlog.get_logger("cityhub.following")
 
 
 class Following:
@@ -58,16 +49,6 @@ class Following:
         self._redrawing: Redrawing | None = None
         self.identity = Identity(registry, self._tokens.token, to_wgs84)
         self.judge = FixJudge(self._tracks, clocks, self._ask)
-
-    @staticmethod
-    def warm() -> None:
-        """Have the kernels compiled, or loaded, before the first position comes: after an installation that takes ten seconds."""
-        begun, few = time.monotonic(), np.zeros(2, FIX)
-        for some in (few, few[:1]):  # to numba the column of one row is another type
-            Newest().advance(some["track"].copy(), some["time"])
-        crossings = Crossings([box(0, 0, 1, 1)], Fence())
-        crossings.feed(few["track"], few["time"], few["lon"], few["lat"], few["accuracy"])
-        log.info("fences are warm", seconds=round(time.monotonic() - begun, 1))
 
     def read(self) -> None:
         """Read the zones; at a start, before anything is followed."""

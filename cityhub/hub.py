@@ -7,26 +7,27 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import psycopg
 import structlog
 
-from alerts import outlook, rulebook, tally, webhook
+from alerts import rulebook, tally
 from alerts.alarms import Alarms
 from alerts.days import Days
-from alerts.notifier import Notice, Notifier
-from alerts.rule import LEVEL_NAMES
 from api.zoning import Turns
 from cityhub.beat import Beat
+from cityhub.channels import Channels
 from cityhub.crowd.census import Census
 from cityhub.following import Following
 from cityhub.kernels import Kernels
+from cityhub.remembering import Remembering
+from cityhub.setback import Setback
 from cityhub.sources import Listening
-from cityhub.topics import AlarmTopics
+from cityhub.upkeep import REGISTRY_CHANNEL, Upkeep
+from cityhub.warming import warm
 from edge.reading import Rows, now_us
-from ingest import checkpoint, held, posted, quota, report, store
+from ingest import held, posted, quota, report, store
 from ingest.assemble import Assembler
 from ingest.batch import Batch, Seen
 from ingest.clock import Clocks
@@ -35,14 +36,13 @@ from ingest.dirty import Marks
 from ingest.health import Health
 from ingest.inbox import BATCH_MESSAGES, Inbox
 from ingest.keeper import Keeper
-from ingest.latest import Latest, upsert
+from ingest.latest import Latest
 from ingest.lifecycle import Retention
 from ingest.order import Newest
 from ingest.quota import Quota, Quotas
 from ingest.records import write_archive, write_dead_letters, write_ledger, write_progress
-from ingest.registry import Device, Registry, Series
+from ingest.registry import Registry
 from ingest.session import Session, Stopped
-from ingest.slots import Slots
 from ingest.writer import Writer
 
 log = structlog.get_logger("cityhub.hub")
@@ -52,8 +52,6 @@ BEAT_EVERY_S = 1.0
 HEALTH_EVERY_S = 10.0
 AWAY_S = 5.0
 TAKEN_UP, TAKEN_UP_BYTES = 2_000, 16 << 20
-LOOK_EVERY_S = 0.05
-REGISTRY_CHANNEL = "cityhub_registry"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +78,7 @@ class Hub:
     def __init__(self, plan: Plan, stopping: threading.Event) -> None:
         self._plan, self._stopping = plan, stopping
         self._run_id = uuid4()
-        self._looked_at, self._took_at = 0.0, time.monotonic()
+        self._took_at = time.monotonic()
         self._registry, self._newest = Registry(self._look_again), Newest()
         self._counters = Counters()
         self._kernels = Kernels(self._registry, self._newest, rulebook.load(*plan.rule_folders), plan.days)
@@ -88,16 +86,35 @@ class Hub:
         self._listening = Listening(plan.sources, self._registry)
         self._inbox = Inbox(plan.mqtt_url, plan.client_id, self._listening.filters)
         self._census = Census(plan.database_url, self._inbox, self._registry, self._newest)
-        self._alarms = Alarms(["log", "topic", *(["webhook"] if plan.webhook_url else [])])
-        self._slots = Slots(self._registry, self._create)
+        self._setback = Setback(self._newest, self._kernels, self._census)
+        self._channels = Channels(
+            plan.database_url,
+            self._inbox.publish,
+            plan.webhook_url,
+            plan.webhook_secret,
+            allow_private=plan.webhook_allow_private,
+        )
+        self._alarms = Alarms(self._channels.names)
         self._clocks, self._quotas = Clocks(), Quotas(plan.device_quota, plan.department_quota)
         self._following = Following(
             plan.database_url, self._registry, self._clocks, self._session, plan.days, self._drain
         )
         self._fencing = self._following.fencing
+        self._upkeep = Upkeep(
+            self._session,
+            self._registry,
+            self._kernels,
+            self._counters,
+            self._census,
+            self._following,
+            self._quotas,
+            self._alarms,
+            setback=self._setback,
+            drain=self._drain,
+        )
         self._assembler = Assembler(
             self._registry,
-            self._slots,
+            self._upkeep.slots,
             self._quotas,
             self._newest,
             self._clocks,
@@ -113,6 +130,7 @@ class Hub:
             self._registry,
             shed=lambda: self._listening.shed,
             failed=lambda: self._census.failed,
+            set_back=self._setback.take_told,
         )
         self._latest, self._marks = Latest(), Marks()
         self._store = store.Store(
@@ -142,7 +160,15 @@ class Hub:
             self._writer,
             lambda: self._following.unread,
         )
-        self._notifiers: list[Notifier] = []
+        self._remembering = Remembering(
+            self._session,
+            self._registry,
+            self._newest,
+            self._clocks,
+            self._kernels,
+            self._following,
+            self._census,
+        )
         self._turns = Turns()
 
     def run(self) -> None:
@@ -150,23 +176,16 @@ class Hub:
         with ExitStack() as stack:
             stack.callback(self._session.close)
             self._session.run(lambda connection: self._alarms.register(connection, self._kernels.versions))
-            self._following.warm()
+            warm()
             self._following.read()
-            self._refresh()
-            self._session.run(self._alarms.excuse)
-            self._resume()
+            self._upkeep.begin()
+            self._remembering.take_up()
+            self._quotas.hold(self._session.run(held.waiting))
+            self._took_at -= self._session.run(store.seconds_since_last_run)
             self._session.run(lambda _: self._store.begin())
             stack.callback(self._store.close)
-            for channel, deliver in self._channels(stack).items():
-                notifier = Notifier(self._plan.database_url, channel, deliver)
-                notifier.start()
-                stack.callback(notifier.close)
-                self._notifiers.append(notifier)
-            keeper = Keeper(
-                self._plan.database_url,
-                self._plan.retention,
-                self._every_minute,
-            )
+            self._channels.start(stack)
+            keeper = Keeper(self._plan.database_url, self._plan.retention, self._every_minute)
             keeper.start()
             stack.callback(keeper.close)
             self._following.start()
@@ -187,7 +206,7 @@ class Hub:
             if self._writer.waits:
                 self._writer.abandon()
             elif self._writer.drain():
-                self._save()
+                self._remembering.save()
                 self._session.run(self._beat.say)
 
     def _pass_batches(self) -> None:
@@ -207,7 +226,8 @@ class Hub:
                 self._inbox.watch()
                 self._listening.watch()
                 self._listen()
-                self._look_again()
+                self._upkeep.look_again()
+                self._setback.look()
                 self._session.run(self._beat.say)
                 if self._latest.behind or self._following.behind:
                     self._pass(Batch([]))  # nothing has come since: what is newest must be shown all the same
@@ -218,7 +238,7 @@ class Hub:
                 self._session.run(self._health.say)
             if now - saved_at >= CHECKPOINT_EVERY_S and self._writer.drain():
                 saved_at = now
-                self._save()
+                self._remembering.save()
 
     def _pass(self, batch: Batch) -> None:
         """Judge a batch and hand it to the writer: flags and rules, then fences."""
@@ -280,8 +300,10 @@ class Hub:
         self._following.committed(batch)
         self._beat.count(batch)
         if batch.events:
-            for notifier in self._notifiers:
-                notifier.wake()
+            self._channels.wake()
+
+    def _look_again(self) -> None:
+        self._upkeep.look_again()
 
     def _drain(self) -> bool:
         return self._writer.drain()
@@ -290,104 +312,3 @@ class Hub:
         # What is being written now is not in the table yet: wait for it before asking.
         self._writer.drain()
         return self._session.run(lambda connection: store.known(connection, rows))
-
-    def _look_again(self) -> None:
-        """Take in what has changed in the registry; asks the database only when somebody said so."""
-        now = time.monotonic()
-        if now - self._looked_at < LOOK_EVERY_S or not self._session.changed():
-            return
-        self._looked_at = now
-        self._refresh()
-        self._slots.forget()
-
-    def _refresh(self) -> None:
-        self._following.look_again()
-        self._census.look_again()
-        first, before = not self._registry.devices, self._registry.unwatched
-        self._meet(self._session.run(self._registry.refresh))
-        if underived := self._registry.underived():
-            self._create(underived)
-        if not first and self._registry.unwatched != before:
-            self._excuse()
-        stated = {
-            key: Quota(profile.quota.messages_per_s, profile.quota.burst)
-            for key, profile in self._registry.profiles.items()
-            if profile.quota
-        }
-        self._quotas.configure(self._registry.devices.values(), stated)
-
-    def _excuse(self) -> None:
-        """Devices have taken a step in their life: alarms of those out of service return, the others are told anew."""
-        self._writer.drain()  # an alarm that is being written now must not outlive this
-        self._session.run(self._alarms.excuse)
-        self._session.run(self._kernels.tell_anew)
-
-    def _create(self, wanted: set[tuple[Device, str]]) -> None:
-        self._meet(self._session.run(lambda connection: self._registry.create(connection, wanted)))
-
-    def _meet(self, fresh: list[Series]) -> None:
-        self._session.run(lambda connection: self._kernels.meet(connection, fresh))
-        self._session.run(lambda connection: self._counters.meet(connection, self._registry, fresh))
-        self._census.meet(fresh)
-
-    def _resume(self) -> None:
-        """Take up where the last run's commits ended: load the checkpoint, feed what was stored after it."""
-        saved = self._session.run(checkpoint.load)
-        self._kernels.take_up(saved)
-        self._following.take_up(saved)
-        self._census.take_up(saved)
-        fed = 0
-        for rows in self._session.run(
-            lambda connection: list(
-                checkpoint.stored_since(connection, self._newest.times, sorted(self._registry.series))
-            )
-        ):
-            self._kernels.replay(rows)
-            self._census.replay(rows)
-            self._session.run(lambda connection, rows=rows: _upsert_latest(connection, rows))  # type: ignore[misc]
-            fed += len(rows)
-        self._session.run(lambda connection: self._kernels.go_on_from(connection, saved))
-        self._quotas.hold(self._session.run(held.waiting))
-        self._took_at -= self._session.run(store.seconds_since_last_run)
-        log.info("resumed", checkpoint="newest" in saved, fed=fed)
-
-    def _save(self) -> None:
-        arrays = self._kernels.saved() | self._following.saved() | self._census.saved()
-        self._session.run(lambda connection: checkpoint.save(connection, arrays))
-        expected = self._kernels.expected()
-        self._session.run(lambda connection: outlook.write(connection, expected))
-        recorded = {device.id for device in self._registry.devices.values() if device.recorded}
-        self._session.run(lambda connection: self._clocks.write(connection, recorded))
-
-    def _channels(self, stack: ExitStack) -> dict[str, Any]:
-        channels: dict[str, Any] = {"log": say, "topic": AlarmTopics(self._inbox.publish)}
-        if self._plan.webhook_url:
-            hook = webhook.Webhook(
-                self._plan.webhook_url,
-                self._plan.webhook_secret.encode(),
-                allow_private=self._plan.webhook_allow_private,
-            )
-            stack.callback(hook.close)
-            channels["webhook"] = hook
-        return channels
-
-
-def say(notice: Notice) -> None:
-    """The log channel: one line a transition."""
-    body = notice.body
-    log.warning(
-        "alarm",
-        kind=body["kind"],
-        alarm_level=LEVEL_NAMES[body["level"]],
-        title=("EXERCISE " if body["exercise"] else "") + str(body["title"]),
-        device=body["device"],
-        value=f"{body['value']:g} {body['unit']}",
-        limit=body["threshold"],
-        zone=body["zone"],
-        at=body["at"],
-    )
-
-
-def _upsert_latest(connection: psycopg.Connection, rows: Rows) -> None:
-    with connection.transaction(), connection.cursor() as cursor:
-        upsert(cursor, rows)

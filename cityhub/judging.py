@@ -26,16 +26,20 @@ def subject_of(series: Series, zones: frozenset[str], datum: str = "") -> Subjec
     return Subject(series.id, series.metric, device.profile, device.department, device.key, zones, unit, of)
 
 
-def zones_of(connection: psycopg.Connection, series: list[int]) -> dict[int, frozenset[str]]:
-    """By series: the zones in which its device stands, and the one that it speaks of."""
+def zones_of(
+    connection: psycopg.Connection, series: list[int] | None = None, named: list[str] | None = None
+) -> dict[int, frozenset[str]]:
+    """By series: the zones in which its device stands, and the one that it speaks of; of these series and zones, or of all."""
     return {
         series_id: frozenset(keys)
         for series_id, keys in connection.execute(
-            """select series.id, array_agg(zone.key)
-               from series left join device_zone on device_zone.device_id = series.device_id
-                    join zone on zone.id = device_zone.zone_id or zone.id = series.zone_id
-               where series.id = any(%s) group by series.id""",
-            (series,),
+            """select id, array_agg(key)
+               from (select series.id, zone.key from series join device_zone using (device_id)
+                            join zone on zone.id = device_zone.zone_id
+                     union select series.id, zone.key from series join zone on zone.id = series.zone_id) as stands
+               where (%(series)s::int[] is null or id = any(%(series)s))
+                 and (%(named)s::text[] is null or key = any(%(named)s)) group by id""",
+            {"series": series, "named": named},
         )
     }
 

@@ -13,14 +13,14 @@ import structlog
 from numpy.typing import NDArray
 
 from alerts import alarms
-from alerts.alarms import Change
+from alerts.alarms import Change, Clause
 from alerts.checks.anomaly import Anomaly
 from alerts.checks.company import Neighbour
 from alerts.checks.quality import Quality
-from alerts.checks.wording import reason
+from alerts.checks.wording import clause, reason
 from alerts.days import Days
 from alerts.outlook import Expected
-from alerts.rulebook import AnyVersion
+from alerts.rulebook import AnyVersion, Subject
 from alerts.watch import Watches
 from cityhub.judging import change_of, subject_of, zones_of
 from cityhub.observers import Observers
@@ -33,6 +33,7 @@ from ingest.registry import Registry, Series
 
 log = structlog.get_logger("cityhub.kernels")
 
+SECOND_US = 1_000_000
 UNUSUAL = "unusual-"
 """Before the names of what the rules on anomaly scores remember, in a checkpoint."""
 
@@ -48,32 +49,43 @@ class Kernels:
         offset = datetime.now(days.zone).utcoffset() or timedelta()
         self._anomaly, self._unusual = Anomaly(offset // timedelta(minutes=1)), Watches(versions, "anomaly")
         self._observers = Observers(registry, newest, versions, days)
+        # Of the zones that rules name alone it is known who stands in them: by series.
+        self._named = sorted({zone for version in versions if (zone := version.rule.applies_to.zone)})
+        self._stands: dict[int, frozenset[str]] = {}
 
     def meet(self, connection: psycopg.Connection, fresh: list[Series]) -> None:
         """Give series that are new to this process their place in every kernel's arrays."""
-        zones = zones_of(connection, [series.id for series in fresh]) if fresh else {}
+        if self._named and fresh:
+            self._stands |= zones_of(connection, [series.id for series in fresh], self._named)
         profiles = {key: self._registry.profiles[key] for key in {series.device.profile for series in fresh}}
         self._observers.register(connection, profiles)
         for series in fresh:
             self._newest.reach(series.id)
-            datum = self._registry.vertical.get(series.device.id, "")
-            subject = subject_of(series, zones.get(series.id, frozenset()), datum)
-            self._observers.add(series, subject)
-            for version in [*self._watches.add(subject), *self._unusual.add(subject)]:
-                other = "datum" if version.rule.speaks_of_unit(subject.unit) else "unit"
-                event = f"rule does not judge a series: its limits are in another {other}"
-                log.warning(
-                    event,
-                    because=version.rule.refuses(subject.unit, subject.datum),
-                    rule=version.rule.rule,
-                    device=series.device.key,
-                    metric=series.metric,
-                )
+            self._observers.add(series, self._bind(series))
         screen(self._quality, self._registry, fresh)
         # Neighbours may be named before their series are there, or long after.
         self._quality.compare(
             (link.slot, link.other, Neighbour(*link[2:])) for link in neighbours.links(connection)
         )
+
+    def settle(self, connection: psycopg.Connection) -> bool:
+        """Zones or devices may have changed: bind anew the rules of series that stand elsewhere now; whether any does."""
+        if not self._named:
+            return False
+        before, self._stands = self._stands, zones_of(connection, named=self._named)
+        moved = [
+            self._registry.series[series]
+            for series in sorted(before.keys() | self._stands.keys())
+            if before.get(series) != self._stands.get(series) and series in self._registry.series
+        ]
+        for series in moved:
+            self._observers.wait_for(series, self._bind(series))
+        return bool(moved)
+
+    def judged_by(self, series: int) -> set[str]:
+        """The names of the rules that judge a series."""
+        kernels = (self._watches, self._unusual, self._observers)
+        return {name for kernel in kernels for name in kernel.judged_by(series)}
 
     def judge(self, batch: Batch) -> None:
         """Flag the rows of a batch, and leave in it what is to be told."""
@@ -145,6 +157,29 @@ class Kernels:
         for watches in (self._watches, self._unusual):
             watches.set_told(standing, "live")
 
+    def go_back(self, series: NDArray[np.int32], now: int) -> None:
+        """The clock by which we ourselves speak of these series was set back: from now on they are judged as ever."""
+        self._newest.go_back(series, now - SECOND_US)
+        for watches in (self._watches, self._unusual):
+            watches.go_back(series, now)
+        self._observers.go_back(series, now)
+
+    def _bind(self, series: Series) -> Subject:
+        """Let the rules judge a series that apply to it where it stands now."""
+        datum = self._registry.vertical.get(series.device.id, "")
+        subject = subject_of(series, self._stands.get(series.id, frozenset()), datum)
+        for version in [*self._watches.add(subject), *self._unusual.add(subject)]:
+            other = "datum" if version.rule.speaks_of_unit(subject.unit) else "unit"
+            event = f"rule does not judge a series: its limits are in another {other}"
+            log.warning(
+                event,
+                because=version.rule.refuses(subject.unit, subject.datum),
+                rule=version.rule.rule,
+                device=series.device.key,
+                metric=series.metric,
+            )
+        return subject
+
     def _crossings(self, rows: Rows, newer: NDArray[np.bool_], late: NDArray[np.bool_]) -> list[Change]:
         """What rules on values say."""
         events = self._watches.observe(rows, newer, late)
@@ -167,8 +202,9 @@ class Kernels:
             row, note = rows[event["row"]], notes[event["row"]]
             unit = self._registry.series[int(row["series"])].measured.unit
             change = change_of(self._unusual, event, row)
+            value = float(row["value"])
+            said, told = reason(value, note, unit), clause(value, note)
+            because = [Clause(*told)] if told else []
             # Not proved by readings alone: a score rests on all that came before.
-            found.append(
-                replace(change, threshold=None, held=None, reason=reason(float(row["value"]), note, unit))
-            )
+            found.append(replace(change, threshold=None, held=None, reason=said, because=because))
         return found

@@ -27,7 +27,7 @@ def key_here(connection: psycopg.Connection, given: Settings, device: str) -> Cr
         own = credential.load(path)
     except CredentialMissing:
         own = None
-    if own is None or not _in_force(connection, own):
+    if own is None or not credentials.is_in_force(connection, own.user, own.password):
         at = Address(reach(given).field_mqtt_url)
         issued, department = enrolling.issue(connection, device, "cityhub")
         own = Credential(
@@ -36,13 +36,6 @@ def key_here(connection: psycopg.Connection, given: Settings, device: str) -> Cr
         own.save(path)
         _await_admission(connection, issued.id)
     return own
-
-
-def _in_force(connection: psycopg.Connection, own: Credential) -> bool:
-    kept = connection.execute(
-        "select pbkdf2 from credential where username = %s and revoked_at is null", (own.user,)
-    ).fetchone()
-    return kept is not None and credentials.fits(kept[0], own.password)
 
 
 def _await_admission(connection: psycopg.Connection, issued: int) -> None:

@@ -50,11 +50,19 @@ class Observers:
         self._tallies.add(series.id, measured.interval_s, self._judging[device.profile])
         if measured.forecast:
             self._forecasts.add(series.id)
-        if not device.recorded and not isinstance(measured, DerivedMetric):
-            sender = device.gateway_id or device.id
-            self._silence.add(
-                subject, measured.interval_s, sender, own=sender == device.id, now=time.monotonic()
-            )
+        self.wait_for(series, subject)
+
+    def wait_for(self, series: Series, subject: Subject) -> None:
+        """Wait for a series by the rule that applies to it now, if one does."""
+        device, measured = series.device, series.measured
+        if series.metric in HUB_METRICS or device.recorded or isinstance(measured, DerivedMetric):
+            return
+        sender = device.gateway_id or device.id
+        self._silence.add(subject, measured.interval_s, sender, own=sender == device.id, now=time.monotonic())
+
+    def judged_by(self, series: int) -> set[str]:
+        """The name of the rule by which a series is waited for, if any."""
+        return self._silence.judged_by(series)
 
     def observe(self, batch: Batch, outcome: NDArray[np.uint16]) -> list[Change]:
         """Take in a batch that bears its flags, and what the checks found; returns whose silence it ends."""
@@ -67,6 +75,10 @@ class Observers:
         """Take in what was stored after the checkpoint: it is counted, and nobody is heard by it."""
         self._tallies.tally.mark(rows, newer, ~newer, checked_by(outcome))
         self._forecasts.observe(rows, newer)
+
+    def go_back(self, series: NDArray[np.int32], now: int) -> None:
+        """The clock by which we speak of these series was set back."""
+        self._forecasts.go_back(series, now)
 
     def listen(self, *, away: bool) -> list[Change]:
         """Call about once a second: who has fallen silent; `away`: nobody can be heard."""

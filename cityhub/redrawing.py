@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 
 from geo.crossing import Crossings
 from geo.fence import Fence
-from geo.table import fenced, next_turn
-from geo.zones import VIEW
+from geo.table import FENCES, fenced, next_turn
 from ingest.connection import Line
 
 log = structlog.get_logger("cityhub.redrawing")
@@ -52,9 +51,8 @@ def read(connection: psycopg.Connection, before: Drawn) -> Drawn:
         turn = next_turn(cursor)
         # Asked at every change of the registry: fifty thousand rows would be too many.
         mark = cursor.execute(
-            """select count(*), sum(hashtextextended(id || ' ' || version, 0)) from zone_in_force
-               where kind <> %s""",
-            (VIEW,),
+            f"""select count(*), sum(hashtextextended(id || ' ' || version, 0)) from zone_in_force
+                where {FENCES}"""  # noqa: S608 -- our own condition
         ).fetchone()
         found = [] if mark == before.mark else fenced(cursor)
         cursor.execute(

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from edge import carried, positions, wire
 from edge.journal import Journal, WhenFull
 from edge.link import Address
+from edge.positions import Fix
 from edge.publisher import Publisher
 from edge.reading import gather
 
@@ -45,15 +46,12 @@ class Agent:
         """Begin to send; a broker that is away is waited for."""
         self.publisher.start()
 
-    def accept(self, samples: Iterable[tuple[str, int, float]]) -> None:
-        """Keep samples `(device/metric, time in us, value)`; they survive a crash once this returns.
+    def accept(self, samples: Iterable[tuple[str, int, float]], fixes: Iterable[Fix] = ()) -> None:
+        """Keep samples `(device/metric, time in us, value)` and fixes; they survive a crash once this returns.
 
         Raises edge.journal.JournalFull, and then none of the batch at fault was accepted.
         """
         self._keep(list(samples), lambda part: wire.body(gather(part)))
-
-    def follow(self, fixes: Iterable[tuple[str, int, float, float, float]]) -> None:
-        """Keep fixes `(track, time in us, lon, lat, accuracy in metres or NaN)` as `accept` keeps samples."""
         self._keep(list(fixes), lambda part: positions.body(positions.gather(part)))
 
     def _keep(self, left: list[T], body_of: Callable[[list[T]], bytes]) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from edge.drivers.dialogue import Sample
 from edge.drivers.listener import Accept
+from edge.positions import Fix
 
 SERIES_KEPT = 100_000  # a station that invents names must not fill our memory; the rest is sent as it comes
 
@@ -36,8 +37,8 @@ class ByException:
         self._lock = threading.Lock()
         self.suppressed = 0  # readings held back and never sent
 
-    def accept(self, samples: Iterable[Sample]) -> None:
-        """Pass on what is worth it; raises what `accept` raises, and then all is as if nothing had been said."""
+    def accept(self, samples: Iterable[Sample], fixes: Iterable[Fix] = ()) -> None:
+        """Pass on what is worth it, and every fix; raises what `accept` raises, and then all is as if nothing had been said."""
         with self._lock:
             sent: dict[str, tuple[int, float]] = {}
             held: dict[str, tuple[int, float] | None] = {}
@@ -45,8 +46,8 @@ class ByException:
             suppressed = 0
             for sample in samples:
                 suppressed += self._weigh(sample, sent, held, passed)
-            if passed:
-                self._accept(passed)
+            if passed or fixes:
+                self._accept(passed, fixes)
             self._sent |= sent
             for name, waits in held.items():
                 if waits is None:

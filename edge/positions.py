@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from edge import wire
 from edge.wire import READINGS_LIMIT, VERSION, Envelope, Malformed
 
+Fix = tuple[str, int, float, float, float]
+"""What the sender calls the track, time in us, lon, lat, accuracy in metres (NaN: not told)."""
+
 FIELDS = ("names", "track", "time", "lon", "lat")
 ENVELOPE = ("boot", "seq", "base")
 FIRST = "track"
@@ -32,8 +35,8 @@ class Positions(NamedTuple):
     accuracy: NDArray[np.float64]  # metres; NaN: not told
 
 
-def gather(fixes: Iterable[tuple[str, int, float, float, float]]) -> Positions:
-    """Turn fixes `(track, time in us, lon, lat, accuracy)` into columns, names in order of first sight."""
+def gather(fixes: Iterable[Fix]) -> Positions:
+    """Turn fixes into columns, names in order of first sight."""
     places: dict[str, int] = {}
     rows = [(places.setdefault(name, len(places)), at, lon, lat, far) for name, at, lon, lat, far in fixes]
     track, at, lon, lat, far = zip(*rows, strict=True) if rows else ((), (), (), (), ())

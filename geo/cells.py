@@ -22,6 +22,8 @@ MIN_CELLS = 1024
 MAX_CELLS = 1 << 18
 # Wide zones laid over each other share many cells; the grid is made coarser until it stays within this.
 MAX_ENTRIES = 1 << 21
+# Boxes that are held against polygons at once: 50 MB.
+PORTION = 1 << 17
 # A cell with more boundaries than this is left to a grid of its own, or to the caller's tree, which looks at boxes first.
 CROWDED = 16
 # Grids within grids: so many, the most crowded first, and so deep. They pay where polygons are small beside the cell. All
@@ -42,8 +44,24 @@ class Found(NamedTuple):
     crowded: NDArray[np.intp]  # points in crowded cells, in no pair
 
 
+def _copied(polygons: NDArray[np.object_]) -> NDArray[np.object_]:
+    """Copies, prepared: what a polygon keeps once it was held against a box is eight times its own size, and goes with them."""
+    copies: NDArray[np.object_] = shapely.from_wkb(shapely.to_wkb(polygons))
+    shapely.prepare(copies)
+    return copies
+
+
+class _Bounded(NamedTuple):
+    """The cells of the bounds of n polygons."""
+
+    first: NDArray[np.intp]  # (n, 2) column and row
+    wide: NDArray[np.intp]  # (n,) how many
+    tall: NDArray[np.intp]
+    end: NDArray[np.intp]  # (n,) how many entries there are up to it
+
+
 class Cells:
-    """The grid over n prepared polygons, or over some of them within a box; an empty polygon is in no cell."""
+    """The grid over n polygons, or over some of them within a box; an empty polygon is in no cell."""
 
     def __init__(
         self,
@@ -74,30 +92,52 @@ class Cells:
             if side == 1 or (wide * tall).sum() <= most:
                 break
             side //= 2
-        # One entry per polygon and cell of its bounds, row by row.
-        owner = np.repeat(np.arange(len(filled)), wide * tall)
-        nth = np.arange(len(owner)) - np.repeat(np.cumsum(wide * tall) - wide * tall, wide * tall)
-        column = first[owner, 0] + nth % wide[owner]
-        row = first[owner, 1] + nth // wide[owner]
         # A hair wider than the cell: a point that rounding puts into the neighbour is still answered rightly.
         hair = np.maximum(self._size * 1e-6, 1e-11)
-        west, south = self._low[:, None] + np.vstack((column, row)) * self._size[:, None] - hair[:, None]
-        east, north = np.vstack((west, south)) + (self._size + 2 * hair)[:, None]
-        box = shapely.box(west, south, east, north)
-        touched = shapely.intersects(polygons[filled[owner]], box)
-        owner, box = owner[touched], box[touched]
-        cell = (row * self._columns + column)[touched]
+        bounded = _Bounded(first, wide, tall, np.cumsum(wide * tall))
+        drawn = polygons[filled]
+        portions = [
+            self._entries(drawn, bounded, begin, hair, copy=depth == 0)
+            for begin in range(0, max(int((wide * tall).sum()), 1), PORTION)
+        ]
+        owner, cell, certain = (np.concatenate(column) for column in zip(*portions, strict=True))
         order = np.lexsort((owner, cell))
-        self._zone = filled[owner][order]
-        self._certain = shapely.contains_properly(polygons[self._zone], box[order])
+        self._zone, self._certain = filled[owner][order], certain[order]
         cells = self._rows * self._columns
         self._count = np.bincount(cell, minlength=cells)
         self._start = np.cumsum(self._count) - self._count
-        boundaries = np.bincount(cell[order][~self._certain], minlength=cells)
+        boundaries = np.bincount(cell[~certain], minlength=cells)
         self._crowded = boundaries > CROWDED
         self._nested: dict[int, Cells] = {}
         if depth < DEPTH:
             self._nest(polygons, boundaries, hair, depth, most)
+
+    def _entries(
+        self,
+        polygons: NDArray[np.object_],
+        bounded: _Bounded,
+        begin: int,
+        hair: NDArray[np.float64],
+        *,
+        copy: bool,
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.bool_]]:
+        """A portion of the pairs of a polygon and a cell of its bounds: of those that touch, both, and whether it holds it all."""
+        # One entry per polygon and cell of its bounds, row by row.
+        nth = np.arange(begin, min(begin + PORTION, int(bounded.end[-1]) if len(polygons) else 0))
+        owner = np.searchsorted(bounded.end, nth, side="right")
+        wide = bounded.wide[owner]
+        nth -= bounded.end[owner] - wide * bounded.tall[owner]
+        column, row = bounded.first[owner, 0] + nth % wide, bounded.first[owner, 1] + nth // wide
+        west, south = self._low[:, None] + np.vstack((column, row)) * self._size[:, None] - hair[:, None]
+        east, north = np.vstack((west, south)) + (self._size + 2 * hair)[:, None]
+        box = shapely.box(west, south, east, north)
+        if copy and len(owner):
+            drawn = _copied(polygons[owner[0] : owner[-1] + 1])[owner - owner[0]]
+        else:
+            drawn = polygons[owner]
+        touched = shapely.intersects(drawn, box)
+        certain = shapely.contains_properly(drawn[touched], box[touched])
+        return owner[touched], (row * self._columns + column)[touched], certain
 
     def _nest(
         self,
@@ -111,11 +151,18 @@ class Cells:
         worst = np.argsort(-boundaries, kind="stable")[:MOST_NESTED]
         worst = worst[boundaries[worst] > 4 * CROWDED]
         shares = boundaries[worst] * (most // 2) // max(int(boundaries[worst].sum()), 1)
-        for place, share in zip(worst.tolist(), shares.tolist(), strict=True):
-            if share < LEAST_FOR_EACH * self._count[place]:
-                continue
+        nested = [
+            (place, share, self._zone[self._start[place] : self._start[place] + self._count[place]])
+            for place, share in zip(worst.tolist(), shares.tolist(), strict=True)
+            if share >= LEAST_FOR_EACH * self._count[place]
+        ]
+        if depth == 0 and nested:
+            # Once for all grids within, which ask the same ones again and again.
+            inner = np.unique(np.concatenate([here for _, _, here in nested]))
+            polygons = polygons.copy()
+            polygons[inner] = _copied(polygons[inner])
+        for place, share, here in nested:
             corner = self._low + np.array((place % self._columns, place // self._columns)) * self._size
-            here = self._zone[self._start[place] : self._start[place] + self._count[place]]
             box_of = (corner - hair, corner + self._size + hair)
             self._nested[place] = Cells(polygons, here, box_of, depth + 1, share)
 

@@ -153,6 +153,10 @@ class Occupancy:
         self.persons[zone] = alone
         self._variance[zone] += (apart / GATE) ** 2 / HELD
 
+    def forget(self, zone: NDArray[np.int64]) -> None:
+        """What was known of zones (k,) is not any more: the next count is believed as it is."""
+        self._variance[zone] = UNKNOWN
+
     def counted(self, zone: NDArray[np.int64], persons: Column, error: Column) -> NDArray[np.bool_]:
         """Correct by counts of whole zones, a zone at most once a call.
 

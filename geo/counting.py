@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Column = NDArray[np.float64]
 
 # A count of one half-life ago weighs half; after this many it says nothing of now.
-HALF_LIVES = 4
+HALF_LIVES = 8
 # Two views that overlap by half, one full and one empty, are right to 1e-8 persons after thirty; views apart need one.
 STEPS = 60
 _FROM_US = 1e-6

@@ -50,12 +50,12 @@ class Locator:
     def __init__(self, polygons: Sequence[Polygon | MultiPolygon]) -> None:
         self._polygons = np.empty(len(polygons), dtype=object)
         self._polygons[:] = polygons
+        self._cells = Cells(self._polygons)
         shapely.prepare(self._polygons)
         # GEOS builds the edge index of a prepared polygon at its first question, without a lock, and shapely
         # asks without the GIL: so ask each once here, inside its bounds, where the question is not cut short.
         west, south, east, north = shapely.bounds(self._polygons).T.reshape(4, -1)
         shapely.intersects_xy(self._polygons, (west + east) / 2, (south + north) / 2)
-        self._cells = Cells(self._polygons)
         self._outlines = Outlines(self._polygons.tolist())
         # STRtree is built at its first question, too: an empty one builds it.
         self._tree = shapely.STRtree(self._polygons)

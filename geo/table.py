@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from datetime import datetime
-from typing import Any, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import psycopg
 import shapely
@@ -18,6 +18,10 @@ from geo.zones import Zone
 
 _ZONE = tuple(field.name for field in fields(Zone) if field.name not in ("id", "version", "geometry"))
 _LINE = tuple(field.name for field in fields(Line) if field.name not in ("id", "version", "geometry"))
+FENCES = """kind <> 'camera-view' and (kind <> 'grid' or expected <> '{}'
+            or coalesce(exit_m, enter_s, exit_s, dwell_s) is not null)"""
+"""The zones at whose borders somebody comes and goes. Nothing stands in a camera's view; a cell of the grid says where
+things are, and is a fence where it says so: of a bus on its way every cell of a city would have two crossings."""
 PORTION = 200
 """So many rows are made zones at one go: other threads of a process that reads fifty thousand have their turn between."""
 
@@ -41,6 +45,16 @@ class Fenced(NamedTuple):
     enter_s: float | None
     exit_s: float | None
     dwell_s: float | None
+
+
+class Listed(NamedTuple):
+    """A zone or line in service, in a word; `fresh` where this very transaction drew it."""
+
+    id: int
+    key: str
+    name: str
+    department: str | None
+    fresh: bool
 
 
 class Span(NamedTuple):
@@ -98,10 +112,10 @@ def fences(cursor: psycopg.Cursor[Any]) -> list[Zone]:
 
 
 def fenced(cursor: psycopg.Cursor[Any]) -> list[Fenced]:
-    """The same but for the views of cameras, in which nothing stands; no more of each than its fence needs."""
+    """Those among them at whose borders somebody comes and goes; no more of each than its fence needs."""
     cursor.execute(
-        """select id, version, geometry::text, area_m2, exit_m, enter_s, exit_s, dwell_s from zone_in_force
-           where kind <> 'camera-view' order by id"""
+        f"""select id, version, geometry::text, area_m2, exit_m, enter_s, exit_s, dwell_s from zone_in_force
+            where {FENCES} order by id"""  # noqa: S608 -- our own condition
     )
     found: list[Fenced] = []
     while rows := cursor.fetchmany(PORTION):
@@ -122,6 +136,16 @@ def zones(cursor: psycopg.Cursor[Any], keys: Sequence[str] | None = None) -> lis
 def zones_of(cursor: psycopg.Cursor[Any], kinds: Iterable[str]) -> list[Zone]:
     """The zones in service of some kinds, valid today or not, by id."""
     return _zones(cursor, "zone", "retired_at is null and kind = any(%s)", sorted(kinds))
+
+
+def listed(cursor: psycopg.Cursor[Any], table: Literal["zone", "line"], kinds: Iterable[str]) -> list[Listed]:
+    """The zones or the lines in service of some kinds, valid today or not, by key; without their geometry."""
+    cursor.execute(
+        f"""select id, key, name, department, imported_at = now() from {table}
+            where retired_at is null and kind = any(%s) order by key""",  # noqa: S608 -- our own names
+        (sorted(kinds),),
+    )
+    return [Listed(*row) for row in cursor.fetchall()]
 
 
 def lines(cursor: psycopg.Cursor[Any], kind: LineKind | None = None) -> list[Line]:

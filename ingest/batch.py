@@ -54,6 +54,10 @@ class Batch:
     fix_device: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
     fix_source: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, np.intp))
     fix_late: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
+    # Fixes at an impossible time, which are in the dead letters; and the message and device of each.
+    fixes_outside: Fixes = field(default_factory=lambda: np.empty(0, FIX))
+    fixes_outside_source: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, np.intp))
+    fixes_outside_device: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
     crossings: Any = ()  # what the fences make of them; the hub hands it on
     derived: int = 0  # how many of the last rows are derived
     repeated: Rows = field(default_factory=lambda: np.empty(0, READING))  # duplicates: not among the rows
@@ -92,7 +96,10 @@ class Batch:
         self._take_out_fixes(~keep, "duplicate")
 
     def set_aside_fixes(self, gone: NDArray[np.bool_], reason: str, detail: str) -> None:
-        """The database refuses some of the fixes: take them out, into dead letters."""
+        """The database refuses some of the fixes: take them out, into dead letters.
+
+        What the fences made of them stays in the batch: they have believed it, and an exit must not come without its entry.
+        """
         for place, count in zip(*np.unique(self.fix_source[gone], return_counts=True), strict=True):
             device_id = int(self.fix_device[gone & (self.fix_source == place)][0])
             bury(self, self.messages[place], device_id, reason, detail, int(count))

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Literal, NamedTuple
 
 import psycopg
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from ingest import life
+from ingest import credentials, departments, life
 from ingest.entry import FIELDS, Entry, Read
 from ingest.history import differing
 from ingest.sheet import Fault
@@ -113,7 +114,18 @@ def plan(connection: psycopg.Connection[Any], read: Read, reach: str | None = No
             for each in verdicts
         ]
     verdicts.sort(key=lambda verdict: verdict.row)
-    return Plan(verdicts, {key: before[key] for key in after if key in before}, after, read.notes)
+    moved = {
+        key: record["department"]
+        for key, record in after.items()
+        if (was := before.get(key)) and record["state"] != "retired"
+        and (was["department"] != record["department"] or was["state"] == "retired")
+    }  # fmt: skip
+    notes = [
+        *read.notes,
+        *_founded(after, known),
+        *credentials.enrol_again(credentials.lost(connection, moved)),
+    ]
+    return Plan(verdicts, {key: before[key] for key in after if key in before}, after, notes)
 
 
 class _Known:
@@ -177,11 +189,27 @@ def _beyond(entry: Entry, was: Record | None, known: _Known, reach: str) -> Iter
 
 def _dangling(entry: Entry, known: _Known) -> Iterator[tuple[str, str, str]]:
     if entry.profile not in known.profiles:
-        yield "profile", f"no profile {entry.profile}", f"there are {', '.join(sorted(known.profiles))}"
+        near = get_close_matches(entry.profile, known.profiles, 3)
+        meant = (
+            f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(sorted(known.profiles))}"
+        )
+        yield "profile", f"no profile {entry.profile}", meant
     if entry.counts_zone is not None and entry.counts_zone not in known.zones:
         yield "counts_zone", f"no zone {entry.counts_zone}", "import zones first"
     if entry.gateway is not None and entry.gateway not in known.gateways:
-        yield "gateway", f"no gateway {entry.gateway}, in the list or registered", "list it too"
+        yield (
+            "gateway",
+            f"no gateway {entry.gateway}, in the list or registered",
+            "register it first, or list it too",
+        )
+
+
+def _founded(after: dict[str, Record], known: _Known) -> Iterator[str]:
+    """What is said of departments that nobody has named before: a new one, or a slip of the pen."""
+    named = {record[part] for record in after.values() for part in ("department", "maintainer")}
+    for key in sorted(named - {None} - known.departments.keys()):
+        near = get_close_matches(key, known.departments, 1)
+        yield f"the department {key} is new" + (f"; was {near[0]} meant?" if near else "")
 
 
 def _taken(entry: Entry, known: _Known) -> Iterator[tuple[str, str, str]]:
@@ -236,10 +264,9 @@ def write(cursor: psycopg.Cursor[Any], after: dict[str, Record], new: set[str]) 
         for key, record in after.items():
             copy.write_row((key, key in new, *(record[name] for name in WRITTEN)))
     cursor.execute("analyze wanted")
-    cursor.execute(
-        """insert into department (key, name) select key, key
-           from (select department from wanted union select maintainer from wanted) as named (key)
-           where key is not null on conflict (key) do nothing"""
+    departments.add(
+        cursor,
+        {key for record in after.values() for key in (record["department"], record["maintainer"]) if key},
     )
     # Gateways before what is behind them, and gateways behind gateways in their turn.
     while cursor.execute(INSERT).rowcount:

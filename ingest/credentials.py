@@ -7,11 +7,13 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import bcrypt
 import psycopg
+from psycopg.rows import dict_row
 
 CHANNEL = "cityhub_access"
 """Notified with every change of a credential; a change of the registry is told on cityhub_registry."""
@@ -27,6 +29,7 @@ RESERVED = frozenset({"hub", "field", "gatekeeper"})
 """Users that the private broker has already; a second one of the name would keep it from reading any."""
 
 MOST_FILTERS, LONGEST_FILTER = 20, 200
+MOST_NAMED = 20
 _FILTER = re.compile(r"[A-Za-z0-9_.:+#-]+(/[A-Za-z0-9_.:+#-]+)*")
 
 
@@ -210,6 +213,63 @@ def grants(connection: psycopg.Connection) -> list[Grant]:
                order by username"""
         )
     ]
+
+
+def sources(connection: psycopg.Connection) -> list[tuple[str, str, str, str, str, str]]:
+    """The platforms that may enter, by name: department, filters to publish and to read, since when, and whether the broker knows."""
+    return connection.execute(
+        """select username, department.key, array_to_string(writes, ' '), array_to_string(reads, ' '),
+                  to_char(created_at at time zone 'utc', 'YYYY-MM-DD HH24:MI"Z"'),
+                  case when admitted_at is null then 'not yet' else 'yes' end
+           from credential join department on department.id = department_id
+           where kind = 'source' and revoked_at is null order by username"""
+    ).fetchall()
+
+
+def lost(connection: psycopg.Connection, wanted: Mapping[str, str]) -> list[str]:
+    """Those of these devices, by key, that had a credential and have none in the departments that they get or have."""
+    return [
+        key
+        for (key,) in connection.execute(
+            """select key from unnest(%s::text[], %s::text[]) as wanted (key, department) join device using (key)
+               where exists (select from credential where device_id = device.id)
+                 and not exists (select from credential where device_id = device.id and revoked_at is null
+                                 and username = wanted.department || '/' || key) order by key""",
+            (list(wanted), list(wanted.values())),
+        )
+    ]
+
+
+def enrol_again(keys: Sequence[str]) -> list[str]:
+    """What an operator is told who has brought this about: nothing, or a sentence with the next step."""
+    if not keys:
+        return []
+    shown = ", ".join(keys[:MOST_NAMED]) + (
+        f" and {len(keys) - MOST_NAMED} more" if len(keys) > MOST_NAMED else ""
+    )
+    why = "a credential is lost with its department and with retirement"
+    return [
+        f"to be enrolled again, for {why}: {shown}. `cityhub device token ID`, or the device's page, makes a new token."
+    ]
+
+
+def kept(connection: psycopg.Connection, device: str, reach: int | None) -> list[dict[str, Any]]:
+    """The hundred newest credentials that a device within reach has had, without their secrets."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(
+            """select c.id, c.username as user, c.client_id, c.created_at, c.created_by, c.admitted_at, c.revoked_at
+               from credential c join device d on d.id = c.device_id
+               where d.key = %s and (%s::integer is null or d.department_id = %s) order by c.id desc limit 100""",
+            (device, reach, reach),
+        ).fetchall()
+
+
+def is_in_force(connection: psycopg.Connection, user: str, secret: str) -> bool:
+    """Whether a user has this secret still."""
+    row = connection.execute(
+        "select pbkdf2 from credential where username = %s and revoked_at is null", (user,)
+    ).fetchone()
+    return row is not None and fits(row[0], secret)
 
 
 def note_admitted(connection: psycopg.Connection, known: Collection[int]) -> None:

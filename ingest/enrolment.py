@@ -30,6 +30,7 @@ class EnrolmentError(ValueError):
     """A list that cannot be taken; every fault is named, and nothing was written."""
 
     def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = faults
         shown = "\n  ".join(faults[:20])
         more = f"\n  and {len(faults) - 20} more" if len(faults) > 20 else ""  # noqa: PLR2004
         super().__init__(

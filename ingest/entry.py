@@ -16,6 +16,8 @@ from ingest.vertical import DATUMS as VERTICAL_DATUMS
 from ingest.vertical import LOCAL
 
 IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+NEXT_ADDRESS = re.compile(r"\s+(?=[a-z0-9][a-z0-9-]*:)")
+DEV_EUI = re.compile(r"[0-9a-f]{16}")
 COLUMNS = ("id", "name", "department", "profile", "gateway", "lon", "lat", "counts_zone")
 MORE_COLUMNS = (
     "state", "maintainer", "datum", "district", "street", "community", "grid_cell", "component", "vertical_datum",
@@ -182,7 +184,7 @@ def _entry(row: Row, table: Table) -> tuple[Entry, list[Fault]]:
         vertical_datum=VERTICAL_NAMES.get(given["vertical_datum"].lower()),
         vertical_offset_m=_finite(given["vertical_offset"]),
         sensor_serial=given["serial"] or None,
-        addresses=tuple(sorted(given["address"].split())),
+        addresses=tuple(sorted(_parted(given["address"]))),
         row=row.number,
         district=given["district"] or None,
         street=given["street"] or None,
@@ -242,16 +244,23 @@ def _finite(text: str) -> float | None:
     return value
 
 
-def _place(given: dict[str, str]) -> Iterator[Wrong]:
-    lon, lat = _finite(given["lon"]), _finite(given["lat"])
+def misplaced(lon: float | None, lat: float | None) -> Wrong | None:
+    """What is wrong with a place in degrees, if anything."""
     if lon is None or lat is None:
-        if lon is not lat:
-            column = "lon" if lon is None else "lat"
-            yield column, "give both lon and lat, or neither", "fill in the other, or leave both"
-    elif not (abs(lon) <= 180 and abs(lat) <= 90):  # noqa: PLR2004
-        yield "lon", f"lon {lon:g}, lat {lat:g} is not on the earth; are they swapped?", "lon comes first"
-    elif lon == lat == 0:
-        yield "lon", "0, 0 lies in the Gulf of Guinea", "leave both empty where nobody has measured them"
+        if lon is lat:
+            return None
+        column = "lon" if lon is None else "lat"
+        return column, "give both lon and lat, or neither", "fill in the other, or leave both"
+    if not (abs(lon) <= 180 and abs(lat) <= 90):  # noqa: PLR2004
+        return "lon", f"lon {lon:g}, lat {lat:g} is not on the earth; are they swapped?", "lon comes first"
+    if lon == lat == 0:
+        return "lon", "0, 0 lies in the Gulf of Guinea", "leave both empty where nobody has measured them"
+    return None
+
+
+def _place(given: dict[str, str]) -> Iterator[Wrong]:
+    if wrong := misplaced(_finite(given["lon"]), _finite(given["lat"])):
+        yield wrong
 
 
 def _vertical(given: dict[str, str]) -> Iterator[Wrong]:
@@ -269,8 +278,19 @@ def _component(given: dict[str, str], table: Table) -> Iterator[Wrong]:
             yield "component", str(error), "correct the code, or the city's table of classes"
 
 
+def _parted(text: str) -> list[str]:
+    """The addresses of a cell: a blank parts two only where the next begins, for a platform's names may hold blanks."""
+    return [address for address in NEXT_ADDRESS.split(text.strip()) if address]
+
+
 def _addresses(given: dict[str, str]) -> Iterator[Wrong]:
-    for address in given["address"].split():
+    for address in _parted(given["address"]):
         scheme, colon, rest = address.partition(":")
         if not (colon and rest and IDENTIFIER.fullmatch(scheme)):
-            yield "address", f"{address!r:.60} is not scheme:address", "write it like chirpstack:24e124..."
+            yield (
+                "address",
+                f"{address!r:.60} is not scheme:address",
+                "write it like chirpstack:24e124713b492183",
+            )
+        elif scheme == "chirpstack" and not DEV_EUI.fullmatch(rest):
+            yield "address", f"{rest!r:.60} is no devEui", "write its 16 hexadecimal digits in lower case"

@@ -40,6 +40,8 @@ class FixJudge:
         batch.ledger.add(device, received=np.ones(len(fixes), np.bool_), quarantined=outside)
         if outside.any():
             _bury(batch, fixes, source, device, outside, "time-outside")
+            batch.fixes_outside, batch.fixes_outside_source = fixes[outside], source[outside]
+            batch.fixes_outside_device = device[outside]
             fixes, source, device, arrived = (each[~outside] for each in (fixes, source, device, arrived))
         slots = self._slots(list(pairs), fixes, int(batch.arrived[-1]))
         crowded = slots == REFUSED

@@ -33,10 +33,14 @@ class Health:
         *,
         shed: Callable[[], int],
         failed: Callable[[], int],
+        set_back: Callable[[], float],
     ) -> None:
-        """Since the start: `shed`, messages of platforms that were let go unread; `failed`, moments of the census."""
+        """Since the start: `shed`, messages of platforms that were let go unread; `failed`, moments of the census.
+
+        `set_back`: by how many seconds the hub's clock was, since this was asked last.
+        """
         self._inbox, self._quotas, self._registry, self._count_shed = inbox, quotas, registry, shed
-        self._count_failed = failed
+        self._count_failed, self._take_set_back = failed, set_back
         self._dropped = self._shed = self._failed = 0
         self._spoken: dict[int, int] = {}  # device id: how often it may still be said that all is well
 
@@ -56,6 +60,7 @@ class Health:
             "broker-dropped": max(self._dropped - dropped, 0),
             "shed": self._shed - shed,
             "census-failed": self._failed - failed,
+            "clock-back": round(self._take_set_back(), 1),
             "unbalanced": row[0] if row else 0,
         }
         values |= self._of_devices(refused)

@@ -43,7 +43,7 @@ class Latest:
 
 
 def upsert(cursor: psycopg.Cursor, rows: Rows) -> None:
-    """Write the last row of each series, in the order of series; an older one never replaces a newer one."""
+    """Write the last row of each series, in the order of series; an older one never replaces a newer one, but for one of the future."""
     if not len(rows):
         return
     backwards = rows[::-1]
@@ -54,7 +54,8 @@ def upsert(cursor: psycopg.Cursor, rows: Rows) -> None:
            select series, to_timestamp(0) + us * interval '1 microsecond', value, flag
            from unnest(%s::int[], %s::bigint[], %s::float8[], %s::smallint[]) as row (series, us, value, flag)
            on conflict (series_id) do update set time = excluded.time, value = excluded.value, flag = excluded.flag
-              where latest.time < excluded.time""",
+              where latest.time < excluded.time
+                 or latest.time > now() + interval '10 seconds'  -- the clock that gave it was ahead, and was set back""",
         (
             array(last["series"].tolist()),
             array(last["time"].tolist()),

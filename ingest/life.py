@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
 import psycopg
 
+from ingest import credentials
 from ingest.registry import HUB
 
 State = Literal["planned", "installed", "commissioned", "suspended", "retired"]
@@ -57,6 +58,11 @@ def sign(cursor: psycopg.Cursor[Any], who: str, because: str) -> None:
     )
 
 
+def install(cursor: psycopg.Cursor[Any], device_id: int) -> None:
+    """A device that was registered this moment hangs on its pole, and is not in service yet."""
+    cursor.execute("update device set state = 'installed' where id = %s", (device_id,))
+
+
 def step(
     connection: psycopg.Connection[Any], keys: Sequence[str], to: State, *, who: str, because: str
 ) -> dict[str, State]:
@@ -83,6 +89,17 @@ def step(
         cursor.execute("update device set state = %s where key = any(%s)", (to, list(keys)))
         cursor.execute("select pg_notify('cityhub_registry', '')")
     return found
+
+
+def enrol_again(connection: psycopg.Connection[Any], before: Mapping[str, State], to: State) -> list[str]:
+    """What is to be told of devices that took a step: which of them came back from retirement without a credential."""
+    back = [key for key, was in before.items() if was == "retired" and to != "retired"]
+    found = connection.execute(
+        """select device.key, department.key from device join department on department.id = department_id
+           where device.key = any(%s)""",
+        (back,),
+    )
+    return credentials.enrol_again(credentials.lost(connection, dict(found.fetchall())))
 
 
 def swap(connection: psycopg.Connection[Any], key: str, serial: str, *, who: str, because: str) -> str | None:

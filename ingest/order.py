@@ -28,6 +28,10 @@ class Newest:
         self.reach(len(saved))
         self.times[: len(saved)] = saved
 
+    def go_back(self, series: NDArray[np.int32], before: int) -> None:
+        """What was noted of these series lies ahead of now: from `before` on, what comes is newer again."""
+        self.times[series] = np.minimum(self.times[series], before)
+
     def advance(self, series: NDArray[np.int32], time: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Mark the rows that are newer than everything before them in their series, and remember them.
 

@@ -7,11 +7,12 @@ StoreError
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from uuid import UUID
 
 import numpy as np
 import psycopg
+from psycopg.types.json import Jsonb
 
 from edge.reading import Rows
 from ingest import fix_rows
@@ -153,6 +154,11 @@ class Store:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def beat(connection: psycopg.Connection, run: UUID, status: Mapping[str, object]) -> None:
+    """Write that a run lives, and how it does."""
+    connection.execute("update hub_run set beat_at = now(), status = %s where id = %s", (Jsonb(status), run))
 
 
 def seconds_since_last_run(connection: psycopg.Connection) -> float:

@@ -51,6 +51,11 @@ def is_unit(text: str) -> bool:
     return 0 < len(text) <= MAX_UNIT and _term(text.removeprefix("/"))
 
 
+def quantity(value: float, unit: str) -> str:
+    """A number with its unit, for people; the unit 1 goes without saying."""
+    return f"{value:g}" if unit == "1" else f"{value:g} {unit}"
+
+
 def _term(text: str) -> bool:
     """Components joined by points and strokes, groups in round brackets among them."""
     depth, start, inside = 0, 0, ""

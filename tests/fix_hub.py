@@ -48,7 +48,7 @@ def wait_for(condition: Callable[[], Any], what: str, patience_s: float = PATIEN
             return found
         if time.monotonic() > limit:
             pytest.fail(f"waited {patience_s:.0f} s in vain for {what}")
-        time.sleep(0.02)
+        time.sleep(0.05)
 
 
 @dataclass(slots=True)
@@ -104,6 +104,7 @@ class House:
             api_port=0,
         )
         self.hub: subprocess.Popen[bytes] | None = None
+        self._asked: psycopg.Connection | None = None
         self.url = ""
         self.password = ""
 
@@ -117,9 +118,18 @@ class House:
         return psycopg.connect(self.database.url, autocommit=True)
 
     def ask(self, query: str, *arguments: object) -> list[tuple[Any, ...]]:
-        """Rows of a query."""
-        with self.connect() as connection:
-            return connection.execute(query, arguments).fetchall()
+        """Rows of a query; over one connection, because a test asks until it is told what it waits for."""
+        try:
+            return self._asking().execute(query, arguments).fetchall()
+        except psycopg.OperationalError:  # the database was away since: once more, and then it is
+            return self._asking().execute(query, arguments).fetchall()
+
+    def _asking(self) -> psycopg.Connection:
+        if self._asked is None or self._asked.closed:
+            self._asked = self.connect()
+            self._asked.prepare_threshold = None  # tables may change between two questions
+            self._stack.callback(self._asked.close)
+        return self._asked
 
     def start_hub(self, program: list[str] | None = None, **environment: str) -> subprocess.Popen[bytes]:
         """Start the hub's process, and wait until it is connected."""
@@ -248,13 +258,9 @@ class House:
             )
 
         def end() -> None:
-            if process.poll() is None:
-                process.terminate()
-                try:
-                    process.wait(20)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
+            # What a test has to say of a proper end it says itself (`stop_hub`); the others need not wait for one.
+            process.kill()
+            process.wait()
 
         self._stack.callback(end)
         return process

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from alerts.checks.anomaly import NOTE, STATE, Anomaly, Tuning
 from alerts.checks.usual import DAY_HOUR, HOUR, HOURS_BEFORE, NOTHING, PAST, STEP
-from alerts.checks.wording import reason
+from alerts.checks.wording import clause, reason
 from edge.reading import FAIL, MISSING, READING, UNEVALUATED, Rows
 
 SECOND = 1_000_000
@@ -395,3 +395,7 @@ def test_nothing_is_learnt_from_failed_missing_or_old_rows() -> None:
 def test_the_reason_is_said_in_words(note: tuple[float, int, float, float], said: str) -> None:
     assert reason(3.4, np.array(note, NOTE), "m") == said
     assert reason(3.4, np.array(note, NOTE)) == said.replace(" m ", " ").removesuffix(" m")
+    told = clause(3.4, np.array(note, NOTE))
+    assert (told is None) == (said == "")
+    if told is not None:
+        assert all(f"{abs(figure):g}" in said for name, figure in told[1].items() if name != "value")

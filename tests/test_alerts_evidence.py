@@ -120,7 +120,12 @@ def test_every_step_of_a_stored_run_is_brought_about_again_by_the_readings_that_
     )
 
 
-def test_an_alarm_whose_rule_goes_on_trial_returns_and_says_why(house: House, tmp_path: Path) -> None:
+def test_an_alarm_whose_rule_goes_on_trial_or_goes_altogether_returns_and_says_why(
+    house: House, tmp_path: Path
+) -> None:
+    (tmp_path / "rising.yaml").write_text(
+        RULES["rising"].replace("rise: {within_s: 300, beyond: 1, ", "above: {")
+    )
     (tmp_path / "stage.yaml").write_text(RULES["stage"].replace("on_delay_s: 60", "on_delay_s: 0"))
     house.city()
     house.start_hub(CITYHUB_RULES=str(tmp_path))
@@ -129,14 +134,19 @@ def test_an_alarm_whose_rule_goes_on_trial_returns_and_says_why(house: House, tm
         "city/v1/water/river-01/telemetry",
         {"ts": round(time.time() * 1000), "values": {"level": 9}},
     )
-    wait_for(lambda: house.ask("select 1 from alarm where level = 3"), "the alarm")
+    wait_for(lambda: house.ask("select count(*) from alarm where level > 0") == [(2,)], "the alarms")
     house.kill_hub()
+    (tmp_path / "rising.yaml").unlink()
     (tmp_path / "stage.yaml").write_text(RULES["stage"] + "mode: shadow\n")
     house.start_hub(CITYHUB_RULES=str(tmp_path))
     assert house.ask("select count(*) from alarm where returned_at is null") == [(0,)]
-    assert house.ask("select kind, comment from alarm_transition order by id") == [
-        ("raised", None),
-        ("returned", "the rule is in shadow mode now"),
+    assert house.ask(
+        "select rule, kind, comment from alarm_transition t join alarm on alarm.id = alarm_id order by rule, t.id"
+    ) == [
+        ("rising", "raised", None),
+        ("rising", "returned", "there is no such rule any more"),
+        ("stage", "raised", None),
+        ("stage", "returned", "the rule is in shadow mode now"),
     ]
     wait_for(
         lambda: house.ask("select 1 from outbox where body ->> 'kind' = 'returned' and sent_at is not null"),

@@ -21,7 +21,7 @@ TICK_S = 1.0
 Step = tuple[str, int, float]
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["hear", "hear", "hear", "wait", "wait", "wait", "forgive"]),
+        st.sampled_from(["hear", "hear", "hear", "wait", "wait", "wait", "forgive", "drop", "add"]),
         st.integers(1, 6),
         st.sampled_from([0.1, 1.0, 3.0, 17.5, 60.0, 400.0]),
     ),
@@ -35,21 +35,30 @@ ALLOWED_S = {1: 2.0, 2: 5.5, 3: 60.0, 4: 61.0, 5: 300.0, 6: 7 * 86_400.0}
 def test_the_wheel_finds_whom_a_look_at_everybody_would_find(steps: list[Step], buckets: int) -> None:
     wheel, now = Wheel(START, buckets), START
     heard = dict.fromkeys(ALLOWED_S, START)
-    forgiven, silent = START, set[int]()
+    forgiven, silent, waited = START, set[int](), set(ALLOWED_S)
     for node, allowed_s in ALLOWED_S.items():
         wheel.add(node, allowed_s, now)
     for kind, node, seconds in steps:
         if kind == "hear":
             woken = wheel.hear(np.array([node, node], np.int32), now)
-            assert woken.tolist() == ([node] if node in silent else [])
+            assert woken.tolist() == ([node] if node in silent & waited else [])
             heard[node] = now
             silent.discard(node)
+        elif kind == "drop":
+            wheel.drop(node)
+            waited.discard(node)
+            silent.discard(node)
+        elif kind == "add":
+            if node not in waited:
+                heard[node] = now
+            wheel.add(node, ALLOWED_S[node], now)
+            waited.add(node)
         elif kind == "forgive":
             wheel.forgive(now)
             forgiven = now
         else:
             now += seconds
-        over = {one for one, allowed_s in ALLOWED_S.items() if max(heard[one], forgiven) + allowed_s <= now}
+        over = {one for one in waited if max(heard[one], forgiven) + ALLOWED_S[one] <= now}
         found = set(wheel.due(now).tolist())
         # A bucket is a second wide: it may say so that much later, never earlier.
         assert found <= over - silent
@@ -237,6 +246,54 @@ def test_a_burst_from_everybody_wakes_each_once(story: Story) -> None:
     story.told()
     story.hear(*[1, 2, 3, 4, 5] * 1000)
     assert sorted(story.told()) == [(4, 0), (5, 0)]
+
+
+def test_a_series_that_another_rule_waits_for_now_has_its_whole_time_again_and_the_others_go_on() -> None:
+    near = {"metric": "level", "zone": "dam"}
+    story = Story(no_data(), no_data(rule="dam", applies_to=near, level="red", after_intervals=1, after_s=30))
+
+    def stand(series: int, *zones: str) -> None:
+        subject = Subject(series, "level", "gauge", "water", f"device-{series}", frozenset(zones))
+        story.silence.add(subject, 300, GATEWAY, own=False, now=story.now)
+
+    for series in (1, 2, 3):
+        stand(series)
+    story.run(600, every=30, series=(1, 2))
+    assert story.told() == []
+    stand(3)  # nothing has changed: its time runs on
+    stand(2, "dam")
+    assert story.silence.judged_by(2) == {"dam"}
+    story.run(345, every=30, series=(1, 2))
+    assert story.told() == [(3, 1)]
+    story.run(400, every=30, series=(1,))
+    assert story.told() == [(2, 4)]
+    stand(2)  # the alarm of the dam's rule is ended by whoever keeps alarms
+    story.run(890, every=30, series=(1,))
+    assert story.told() == []
+    story.run(60, every=30, series=(1,))
+    assert story.told() == [(2, 1)]
+    # The one that speaks for a silent sender is given to another rule: another speaks.
+    story.run(2000)
+    assert story.told() == [(1, 1)]
+    story.hear(1)
+    assert sorted(story.told()) == [(1, 0)]
+
+
+def test_the_spokesman_of_a_silent_sender_leaves_its_rule_and_another_speaks() -> None:
+    story = Story(no_data(applies_to={"metric": "level", "zone": "dam"}))
+    for series in (1, 2):
+        subject = Subject(series, "level", "gauge", "water", f"device-{series}", frozenset({"dam"}))
+        story.silence.add(subject, 300, GATEWAY, own=False, now=story.now)
+    story.run(1000)
+    assert story.told() == [(1, 1)]
+    for series, left in ((1, (2, 1)), (2, None)):
+        subject = Subject(series, "level", "gauge", "water", f"device-{series}")
+        story.silence.add(subject, 300, GATEWAY, own=False, now=story.now)
+        story.run(5)
+        assert story.told() == ([left] if left else [])
+    story.hear(1, 2)
+    story.run(5000)
+    assert story.told() == []
 
 
 def test_the_shipped_rule_waits_for_every_series() -> None:

@@ -411,6 +411,41 @@ def test_a_watch_whose_rule_was_changed_begins_anew_and_the_others_go_on() -> No
     assert level_of(second) == {("a", 1): 0, ("a", 2): 0, ("b", 1): 4, ("b", 2): 0}
 
 
+def test_a_series_that_moves_between_zones_changes_its_rules_and_those_that_go_on_remember() -> None:
+    rules = [
+        version(rule="always", applies_to={"metric": "level", "zone": "city"}, above={"yellow": 3}, on_delay_s=10),
+        version(rule="here", applies_to={"metric": "level", "zone": "lowland"}, above={"red": 3}),
+        version(rule="there", applies_to={"metric": "level", "zone": "upland"},
+                rise={"within_s": 60, "blue": 2}, repeat={"times": 2, "within_s": 60}),
+    ]  # fmt: skip
+    watched = Watches(rules)
+
+    def stand(*zones: str) -> None:
+        watched.add(Subject(1, "level", "gauge", "water", "river-1", frozenset({"city", *zones})))
+
+    def feed(second: int, value: float) -> list[tuple[str, int]]:
+        rows = np.array([(NOW + second * SECOND, 1, value, PASS)], READING)
+        events = watched.observe(rows, np.ones(1, np.bool_), np.zeros(1, np.bool_))
+        return [(watched.rule_of(event["watch"]).rule.rule, int(event["to_level"])) for event in events]
+
+    stand("lowland")
+    assert feed(0, 9) == [("here", 4)]
+    stand("upland", "lowland")
+    assert feed(5, 1) == [("here", 0)]
+    assert feed(6, 9) == [("here", 4)]
+    stand("upland")
+    assert watched.judged_by(1) == {"always", "there"}
+    assert watched.judged_by(7) == set()
+    assert feed(16, 9) == [("always", 2)]  # since second 6, whatever moved meanwhile
+    again = Watches(rules)
+    again.add(Subject(1, "level", "gauge", "water", "river-1", frozenset({"city", "upland", "lowland"})))
+    again.restore(watched.state())
+    assert level_of(again) == {("always", 1): 2, ("here", 1): 0, ("there", 1): 0}  # who rests is not saved
+    stand("lowland")
+    assert feed(17, 9) == [("here", 4)]  # anew
+    assert watched.count == 3
+
+
 def test_a_saved_state_of_another_layout_is_not_taken() -> None:
     watched = watches()
     watched.restore(dict.fromkeys(watched.state(), np.ones(3, np.dtype([("other", "i4")]))))

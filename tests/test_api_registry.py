@@ -11,9 +11,10 @@ import psycopg
 import pytest
 from fix_services import Cluster
 
-from api import accounts
+from api import accounts, importing
 from api.app import build
 from api.server import Server, bound
+from ingest import credentials
 
 HEAD = "id,name,department,profile,lon,lat"
 LIST = f"{HEAD}\nriver-1,River,water,river-gauge,120.6,31.3\nriver-2,River,water,river-gauge,,\n"
@@ -119,6 +120,30 @@ def test_a_list_does_not_overwrite_what_somebody_changed_after_it_was_tried(city
     again = wang.post("/api/v1/imports", content=other).json()
     assert again["summary"] == tried["summary"]
     assert wang.post(f"/api/v1/imports/{again['id']}/apply").status_code == 200
+
+
+def test_who_comes_back_or_goes_elsewhere_is_to_be_enrolled_again_and_its_engineer_is_told(
+    city: City,
+) -> None:
+    wang = city.signed_in("wang")
+    with psycopg.connect(city.database, autocommit=True) as connection:
+        importing.take(connection, LIST.encode(), file="rivers.csv", who="wang")
+        for device in ("river-1", "river-2"):
+            credentials.issue(connection, device, "wang")
+        moved = importing.look(connection, LIST.replace("water", "police").encode())
+        assert ["river-1, river-2" in note and "cityhub device token" in note for note in moved.notes] == [
+            True
+        ]
+        # Of what keeps its department nothing is told.
+        assert importing.look(connection, LIST.replace("River", "Brook").encode()).notes == []
+    told = [
+        wang.patch("/api/v1/devices/river-1", json={"state": state, "because": "a mistake"}).json()["notes"]
+        for state in ("retired", "suspended", "commissioned")
+    ]
+    assert [len(notes) for notes in told] == [0, 1, 0]
+    assert "river-1. `cityhub device token ID`" in told[1][0]
+    assert "enrolled again" in wang.get("/api/v1/devices/river-1/onboarding").json()["advice"]
+    assert "enrolled again" not in wang.get("/api/v1/devices/river-2/onboarding").json()["advice"]
 
 
 def test_a_list_with_a_fault_is_kept_for_its_rows_and_is_not_applied(city: City) -> None:

@@ -615,6 +615,7 @@ def test_alarms_the_worst_first_and_with_what_they_are_about(city: City) -> None
         "lat": 30.5,
         "trend": 1,
         "reason": None,
+        "because": None,
     }
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -18,13 +16,14 @@ from fix_hub import wait_for
 from fix_services import Private
 from shapely import box
 
+from cityhub.crowd import border
 from cityhub.fencing import PREFIX, Fencing
 from cityhub.redrawing import Drawn, Redrawing
 from edge.reading import now_us
 from geo.fence import KINDS
 from geo.plane import metres_per_degree
 from geo.table import keep, retire
-from geo.track import BELIEVED, NEVER, VAGUE
+from geo.track import BELIEVED, VAGUE
 from geo.zones import Zone
 from ingest import checkpoint, fix_rows, salt, store, tracks
 from ingest.batch import Batch
@@ -85,6 +84,7 @@ def fixes(
 def batch_of(device: int, *parts: Fixes) -> Batch:
     rows = np.concatenate(parts)
     batch = Batch([Message("city/v1/order/x/position", b"[]", 0, 0, BEGUN)], fixes=rows)
+    batch.arrived = np.array([BEGUN])
     batch.fix_device = np.full(len(rows), device, np.int32)
     batch.fix_source = np.zeros(len(rows), np.intp)
     batch.fix_late = np.zeros(len(rows), np.bool_)
@@ -100,6 +100,24 @@ def follow(fencing: Fencing, device: int, *parts: Fixes) -> list[tuple[int, int,
     fencing.follow(batch)
     kinds = ("exit", "cross", "outside", "absent", "enter", "inside", "dwell")
     return [(one["track"], one["zone"], kinds[one["kind"]]) for one in batch.crossings]
+
+
+def test_a_cell_of_the_grid_tells_of_nobody_unless_it_says_what_is_asked_at_its_border(
+    connection: psycopg.Connection,
+) -> None:
+    cells = [replace(square(key, **said), kind="grid") for key, said in (
+        ("plain", {}), ("lingering", {"dwell_s": 5.0}), ("manned", {"expected": ("pump-1",)}),
+    )]  # fmt: skip
+    here = draw(connection, replace(square("ward"), kind="district"), *cells)
+    fencing = Fencing()
+    fencing.refresh(connection)
+    told = follow(fencing, MEDIC, fixes(7, range(10)))
+    assert {(zone, kind) for _, zone, kind in told} == {
+        (here["ward"], "enter"), (here["manned"], "enter"), (here["lingering"], "enter"), (here["lingering"], "dwell"),
+    }  # fmt: skip
+    draw(connection, cells[0], replace(cells[1], dwell_s=None))  # and where it says so no more it is none
+    fencing.refresh(connection)
+    assert set(fencing.inside().zone.tolist()) == {here["ward"], here["manned"]}
 
 
 def test_zones_change_while_people_are_inside(connection: psycopg.Connection) -> None:
@@ -118,7 +136,8 @@ def test_zones_change_while_people_are_inside(connection: psycopg.Connection) ->
         [MEDIC, 0],
         [False, True],
     ]
-    assert fencing.seen(np.array([7, 99], np.int32)).tolist() == [BEGUN + 9 * S, NEVER]
+    assert fencing.told(np.array([7, 99], np.int32)).tolist() == [BEGUN, 0], "by our clock, not by theirs"
+    assert fencing.devices_told() == {MEDIC: BEGUN}
     # A new zone before the others, and another shape of one: who is inside is told nothing, and leaves by the new border.
     draw(connection, square("a", side_m=150), square("c", 50))
     with connection.cursor() as cursor:
@@ -259,9 +278,18 @@ def test_who_ought_to_be_inside_and_is_not_is_told_once(connection: psycopg.Conn
     assert follow(fencing, MEDIC, fixes(9, range(10), named=False)) == [(9, here["base"], "enter")]
     assert follow(fencing, MEDIC, fixes(7, range(10))) == [(7, here["base"], "enter")]
     assert fencing.absent().device.tolist() == [PUMP]
+    # So long as it was heard lately it is there; then nobody knows, and the pump has never been heard of.
+    known = [
+        (len(seen.device[seen.device == MEDIC]), seen.absent[here["base"]], seen.unheard[here["base"]])
+        for late_s in (60, 899, 901)
+        if (seen := border.look(fencing, BEGUN + late_s * S, lambda _: border.SILENT_US))
+    ]
+    assert known == [(1, 0, 1), (1, 0, 1), (0, 0, 2)]
     assert [kind for *_, kind in follow(fencing, MEDIC, fixes(7, range(10, 40), 900))] == ["exit", "absent"]
     assert follow(fencing, MEDIC, fixes(7, range(40, 80), 900)) == []
     assert fencing.absent().device.tolist() == [MEDIC, PUMP]
+    gone = border.look(fencing, BEGUN + 60 * S, lambda _: border.SILENT_US)
+    assert (gone.absent[here["base"]], gone.unheard[here["base"]]) == (1, 1)
     # A restart, and zones read again, do not tell it anew.
     after = Fencing()
     after.refresh(connection)
@@ -435,36 +463,6 @@ def test_somebody_else_has_written_some_of_it_or_the_database_refuses_some(
     assert followed.take([(CAMERA, "~1", BEGUN)], BEGUN).tolist() == slot.tolist()
     assert followed.newest.times[slot].tolist() == [np.iinfo(np.int64).min]
     written.close()
-
-
-COMPILED = """
-import numpy as np
-from shapely import box
-from cityhub.following import Following
-from geo import crossing, fence, outline, track
-from ingest import order
-from ingest.fixes import FIX
-
-def compiled():
-    kernels = (track._follow, crossing._measure, fence.judge, outline._grow, order._advance)
-    return [len(kernel.signatures) for kernel in kernels]
-
-Following.warm()
-warm = compiled()
-crossings = crossing.Crossings([box(0, 0, 1, 1), box(0, 0, 2, 2)], fence.Fence())
-for count in (1, 2, 50):
-    fixes = np.zeros(count, FIX)
-    fixes["time"] = np.arange(count)
-    order.Newest().advance(np.zeros(count, np.int32), fixes["time"])
-    crossings.feed(np.zeros(count, np.int32), fixes["time"], fixes["lon"], fixes["lat"], fixes["accuracy"])
-print(warm, compiled())
-"""
-
-
-def test_what_a_start_compiles_is_what_positions_need() -> None:
-    said = subprocess.run([sys.executable, "-c", COMPILED], capture_output=True, text=True, check=True)
-    warm, after = re.findall(r"\[.*?\]", said.stdout.splitlines()[-1])
-    assert (warm, "0" in warm) == (after, False)
 
 
 def test_the_salt_of_a_day_is_the_same_until_it_is_over_and_then_nowhere(

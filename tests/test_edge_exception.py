@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from edge.drivers.dialogue import Sample
 from edge.exception import ByException, Rule
 from edge.journal import JournalFull
+from edge.positions import Fix
 
 S = 1_000_000
 
@@ -21,12 +22,14 @@ class Kept:
 
     def __init__(self) -> None:
         self.samples: list[Sample] = []
+        self.fixes: list[Fix] = []
         self.full = False
 
-    def accept(self, samples: Iterable[Sample]) -> None:
+    def accept(self, samples: Iterable[Sample], fixes: Iterable[Fix] = ()) -> None:
         if self.full:
             raise JournalFull("no room")
         self.samples += samples
+        self.fixes += fixes
 
     @property
     def points(self) -> list[tuple[int, float]]:
@@ -89,6 +92,13 @@ def test_metrics_without_a_deadband_and_late_readings_are_always_sent(kept: Kept
     by.accept([level(50, 3.42), level(60, 3.42)])
     assert kept.points == [(0, 0.0), (1, 0.0), (100, 3.42), (50, 3.42), (60, 3.42)]
     assert by.suppressed == 0
+
+
+def test_places_are_always_sent(kept: Kept, by: ByException) -> None:
+    by.accept([level(0, 1.0)])
+    fix = ("r", S, 120.0, 31.0, math.nan)
+    by.accept([level(1, 1.0)], [fix])
+    assert (kept.fixes, by.suppressed) == ([fix], 1)
 
 
 def test_what_the_journal_does_not_take_is_as_if_it_had_not_been_said(kept: Kept, by: ByException) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import socket
 import threading
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge import carried, positions
 from edge.agent import Agent
 from edge.drivers.jsonlines import LINE_LIMIT, JsonLines, LineRefused, read_line
 from edge.journal import Journal, JournalBroken, JournalFull, Record
@@ -83,8 +85,23 @@ def on_disk(journal: Journal) -> list[tuple[str, int, float]]:
     for record in journal.kept():
         body = journal.read(record)
         assert body is not None
+        if carried.topic(body) == carried.POSITION:
+            continue
         names, rows = unpack(cbor2.loads(seal("b", 1, 1, body))).readings
         found += [(names[row["series"]], int(row["time"]), float(row["value"])) for row in rows]
+    return found
+
+
+def places_on_disk(journal: Journal) -> list[tuple[str, int, float, float, float]]:
+    """Every fix that the journal keeps, as (name, time, lon, lat, accuracy)."""
+    found = []
+    for record in journal.kept():
+        body = journal.read(record)
+        assert body is not None
+        if carried.topic(body) == carried.POSITION:
+            said, _ = positions.unpack(cbor2.loads(positions.seal(None, body)))
+            columns = (said.time, said.lon, said.lat, said.accuracy)
+            found += [(said.names[track], *row) for track, *row in zip(said.track, *columns, strict=True)]
     return found
 
 
@@ -100,6 +117,38 @@ def test_lines_are_answered_with_ok_and_are_on_disk_by_then(agent: Agent, sensor
             ("river-1/level", (1_790_000_000_000 + number) * 1000, number),
             ("river-1/flow", (1_790_000_000_000 + number) * 1000, -number),
         ]
+
+
+def test_a_line_may_tell_a_place_beside_values_or_alone_and_whose_it_is(
+    agent: Agent, driver: JsonLines, sensor: Sensor
+) -> None:
+    place = {"lon": 120.613, "lat": 31.28}
+    sensor.say(
+        {"device": "medic-1", "ts": 1_790_000_000_000, **place, "accuracy": 6},
+        {
+            "device": "medic-1",
+            "ts": 1_790_000_001_000,
+            **place,
+            "values": {"battery": 3.9},
+            "track": "medic-1",
+        },
+        {"device": "camera-9", "ts": 1_790_000_001_000, **place, "track": 17, "accuracy": -1},
+        {"device": "camera-9", "ts": 1_790_000_002_000, **place, "track": "x"},
+    )
+    assert sensor.hear_until("ok 4\n")[-1] == "ok 4\n"
+    assert on_disk(agent.journal) == [("medic-1/battery", 1_790_000_001_000_000, 3.9)]
+    found = places_on_disk(agent.journal)
+    assert [(name, at // 1_000_000 - 1_790_000_000) for name, at, *_ in found] == [
+        ("medic-1", 0),
+        ("medic-1", 1),
+        ("camera-9/17", 1),
+        ("camera-9/x", 2),
+    ]
+    assert {row[2:4] for row in found} == {(120.613, 31.28)}
+    assert [row[4] for row in found][:1] == [6.0]
+    assert all(math.isnan(row[4]) for row in found[1:])
+    assert driver.links()[0].stations == ("medic-1", "camera-9")
+    assert driver.total.samples == 5
 
 
 def test_while_the_disk_is_slow_nobody_is_told_ok(
@@ -177,6 +226,13 @@ def test_a_malformed_line_is_refused_with_its_number_and_the_others_are_kept(
         (b'{"device":"a","values":{"a b":1}}', "metric 'a b' is not a name"),
         (b'{"device":"a","values":{"a/b":1}}', "metric 'a/b' is not a name"),
         (b'{"device":"a","values":{"":1}}', "metric '' is not a name"),
+        (b'{"device":"a","lon":120.6}', "lat must be a number"),
+        (b'{"device":"a","lon":"120.6","lat":31}', "lon must be a number"),
+        (b'{"device":"a","lon":31.3,"lat":120.6}', "lon 31.3, lat 120.6 is no place on earth"),
+        (b'{"device":"a","lon":120.6,"lat":31.3,"accuracy":"good"}', "accuracy must be a number"),
+        (b'{"device":"a","lon":120.6,"lat":31.3,"track":""}', "track must be a text of 1 to 120"),
+        (b'{"device":"a","lon":120.6,"lat":31.3,"track":1.5}', "track must be a text of 1 to 120"),
+        (b'{"device":"a","lon":120.6,"lat":31.3,"values":{}}', "values must be an object"),
     ],
 )
 def test_what_is_wrong_with_a_line_is_said(said: bytes, reason: str) -> None:
@@ -191,14 +247,17 @@ def test_what_is_wrong_with_a_line_is_said(said: bytes, reason: str) -> None:
     | st.recursive(
         st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text(),
         lambda inner: (
-            st.lists(inner) | st.dictionaries(st.sampled_from(["device", "ts", "values", "x"]), inner)
+            st.lists(inner)
+            | st.dictionaries(st.sampled_from(["device", "ts", "values", "lon", "lat", "track"]), inner)
         ),
     ).map(orjson.dumps)
 )
 @settings(deadline=None, max_examples=200)
 def test_no_line_does_more_than_be_refused(said: bytes) -> None:
     with suppress(LineRefused):
-        assert all(-(2**63) <= at < 2**63 for _, at, _ in read_line(said, 5))
+        samples, fixes = read_line(said, 5)
+        times = [sample[1] for sample in samples] + [fix[1] for fix in fixes]
+        assert all(-(2**63) <= at < 2**63 for at in times)
 
 
 def test_a_line_that_does_not_end_is_refused_and_its_sender_hung_up_on(agent: Agent, sensor: Sensor) -> None:

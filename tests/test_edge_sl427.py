@@ -306,7 +306,7 @@ def test_of_a_split_message_that_says_nothing_the_last_frame_is_never_confirmed(
 def test_what_cannot_be_kept_is_not_confirmed(tmp_path: Path) -> None:
     (tmp_path / "kept").write_bytes(b"a file where the folder should be")
     watch = Watch(kept=Kept(tmp_path / "kept"))
-    link = Listener("sl427", lambda _: None, lambda: Sl427({}, kept=watch.kept.get), watch=watch)
+    link = Listener("sl427", lambda *_: None, lambda: Sl427({}, kept=watch.kept.get), watch=watch)
     link.start()
     with socket.create_connection(("127.0.0.1", link.port), 30) as station:
         station.sendall(SPLIT[0])

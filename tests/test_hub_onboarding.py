@@ -110,6 +110,7 @@ def test_the_steps_of_the_page_lead_from_nothing_to_a_signed_card(newcomer: Newc
     newcomer.type(typed[0])
     wait_for(lambda: "Console" in newcomer.said(), "the hub", 120)
     wait_for(lambda: _answers(newcomer.port), "the API", 60)
+    wait_for(lambda: "Ready" in newcomer.said(), "the hub to say that it hears devices", 120)
     begun = time.monotonic()
     said = [newcomer.type(line) for line in typed[1:]]
     seconds = time.monotonic() - begun

@@ -104,8 +104,10 @@ def carry(house: House, begun_us: int) -> None:
     agent.start()
     try:
         agent.accept([("river-01/level", begun_us, 1.5)])
-        agent.follow(
-            [("", begun_us + at, LON, LAT, 4.0) for at in range(2)] + [(SECRET, begun_us, LON, LAT, math.nan)]
+        agent.accept(
+            (),
+            [("", begun_us + at, LON, LAT, 4.0) for at in range(2)]
+            + [(SECRET, begun_us, LON, LAT, math.nan)],
         )
         agent.accept([("river-01/level", begun_us + 1, 1.6)])
         assert agent.publisher.wait_committed(30)

@@ -31,6 +31,18 @@ HEAVY = {"numba", "psycopg", "fastapi", "shapely", "pydantic", "uvicorn"}
 DRAWERS = re.compile(r"(^|/)(utils?|helpers?|common|misc|types|models|managers?)(\.py|\.ts|/)")
 
 
+# What others than the owner may read. To write is the owner's, and so is all that is not named here.
+READ_BY_OTHERS = {
+    "alarm", "alarm_transition", "crossing", "dead_letter", "department", "device", "device_address", "device_history",
+    "device_import", "device_status", "device_zone", "event", "fix", "hub_run", "latest", "ledger_minute", "line", "message", "outlook",
+    "profile", "quality_tally", "reading", "rule_version", "series", "track", "zone", "zone_change", "zone_history",
+    "zone_in_force",
+}  # fmt: skip
+MADE = re.compile(r"create (?:unlogged )?(?:table|view)(?: if not exists)? (\w+)")
+READS = re.compile(r"\b(?:from|join) (?:only )?(\w+)")
+WRITES = re.compile(r"\b(?:insert into|update|delete from|copy|truncate|lock table) (?:only )?(\w+)")
+
+
 def imported(path: Path) -> set[str]:
     """The top-level names that a file imports, wherever in it."""
     names = set()
@@ -81,6 +93,34 @@ def test_only_the_composition_root_reads_the_environment() -> None:
     for part in PARTS - {"cityhub", "bench"}:
         for path in (ROOT / part).rglob("*.py"):
             assert "os.environ" not in path.read_text(), path
+
+
+def statements(path: Path) -> str:
+    """The texts of a module, the docstrings left out."""
+    tree = ast.parse(path.read_text())
+    told = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    texts = [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in told
+    ]
+    return "\n".join(texts)
+
+
+@pytest.mark.parametrize("part", sorted(PARTS - {"bench"}))
+def test_a_part_writes_its_own_tables_only_and_reads_of_others_what_is_open(part: str) -> None:
+    owner = {
+        table: path.parts[-3]
+        for path in ROOT.glob("*/schema/*.sql")
+        for table in MADE.findall(path.read_text())
+    }
+    assert owner.keys() >= READ_BY_OTHERS
+    foreign = {table for table in owner if owner[table] != part}
+    for path in (ROOT / part).rglob("*.py"):
+        said = statements(path)
+        written = set(WRITES.findall(said)) & foreign
+        read = set(READS.findall(said)) & foreign - READ_BY_OTHERS
+        assert not written | read, f"{path.relative_to(ROOT)}: {', '.join(sorted(written | read))}"
 
 
 def test_nobody_else_ships_our_top_level_names() -> None:

@@ -62,7 +62,7 @@ def test_a_list_is_tried_reported_applied_and_put_back(
     assert "2 " in device("imports")
     assert "import 2: 1 as they were before, 0 deleted" in device("undo", "2")
     said = device("show", "a")
-    assert "a: One, river-gauge, commissioned, at 120.6, 31.3" in said
+    assert "a: One, river-gauge, commissioned, 120.6° E, 31.3° N" in said
     assert "import 2 was put back: lon 120.7 -> 120.6; name Uno -> One" in " ".join(said.split())
     assert "put back already" in device("undo", "2", code=2)
 
@@ -113,3 +113,28 @@ def test_steps_swaps_and_a_day_of_the_past(database: Private, broker: Broker, tm
         "device.swap",
         "device.retired",
     ]
+
+
+def test_a_slip_in_one_device_is_named_with_what_was_meant(database: Private, broker: Broker) -> None:
+    device = Line(database, broker)
+    new = ("new", "a", "--department", "water", "--profile")
+    assert "a: no profile river-guage; did you mean river-gauge or" in device(*new, "river-guage", code=2)
+    gauge = (*new, "river-gauge")
+    assert "are they swapped?" in device(*gauge, "--lon", "31.3", "--lat", "120.6", code=2)
+    assert "give both lon and lat" in device(*gauge, "--lon", "120.6", code=2)
+    assert "no gateway g, in the list or registered" in device(*gauge, "--gateway", "g", code=2)
+    assert "water is a new department" in device(*gauge)
+    assert "registered already" in device(*gauge, code=2)
+    again = device("new", "b", "--department", "wather", "--profile", "river-gauge")
+    assert "wather is a new department; so far there were water" in again
+    assert "new department" not in device("new", "c", "--department", "water", "--profile", "river-gauge")
+
+
+def test_a_list_says_which_departments_it_founds(database: Private, broker: Broker, tmp_path: Path) -> None:
+    device, file = Line(database, broker), tmp_path / "list.csv"
+    file.write_text(f"{HEAD}\na,One,water,river-gauge,,\n")
+    assert "Note: the department water is new" in device("import", str(file))
+    file.write_text(f"{HEAD}\na,One,water,river-gauge,,\nb,Two,wather,river-gauge,,\n")
+    said = device("import", str(file), "--dry-run")
+    assert said.count("Note:") == 1
+    assert "Note: the department wather is new; was water meant?" in said

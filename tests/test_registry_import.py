@@ -119,6 +119,13 @@ def test_a_faulty_row_is_named_with_its_line_its_column_and_what_to_do(row: str,
     assert faults(f"{HEAD}\na,x,water,p,120.6,31.3\n") == []  # the control
 
 
+def test_an_address_keeps_the_blanks_of_its_own_name() -> None:
+    [entry] = read_list(
+        f"{HEAD},address\na,x,water,p,,,thingsboard:Device A  sparkplug:plant 1/edge\n".encode()
+    ).entries
+    assert entry.addresses == ("sparkplug:plant 1/edge", "thingsboard:Device A")
+
+
 @pytest.mark.parametrize(
     ("columns", "cells", "wanted"),
     [
@@ -133,6 +140,7 @@ def test_a_faulty_row_is_named_with_its_line_its_column_and_what_to_do(row: str,
         ("vertical_datum", "Amsterdam", "write one of 1985"),
         ("vertical_offset", "1.5", "name it in the column vertical_datum"),
         ("address", "0012345678", "is not scheme:address"),
+        ("address", "sl651:01 chirpstack:24E124713B492183", "'24E124713B492183' is no devEui"),
         ("maintainer", "Water Works", "is not lower-case"),
     ],
 )

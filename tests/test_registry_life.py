@@ -11,7 +11,9 @@ import psycopg
 import pytest
 from fix_hub import House, wait_for
 from fix_services import Private
+from test_api_zones import collection, feature, square
 
+from api import zoning
 from ingest import history, life
 from ingest.enrolment import Entry, enrol
 
@@ -21,6 +23,12 @@ rule: river-stage
 title: River stage
 applies_to: {profile: river-gauge, metric: level}
 above: {red: 3}
+"""
+LOWLAND = """
+rule: lowland-stage
+title: River stage in the lowland
+applies_to: {zone: lowland, metric: level}
+above: {orange: 2}
 """
 
 
@@ -163,10 +171,11 @@ def test_a_sensor_is_swapped_with_its_reason_and_the_series_stay(database: Priva
         assert connection.execute("select count(*) from series").fetchone() == (1,)
 
 
-def test_a_suspended_device_is_stored_and_pages_nobody_until_it_is_commissioned_and_a_retired_one_is_told(
+def test_a_device_that_is_suspended_or_comes_to_stand_elsewhere_or_is_retired_is_judged_so_at_once(
     house: House, tmp_path: Path
 ) -> None:
     (tmp_path / "stage.yaml").write_text(RULE)
+    (tmp_path / "lowland.yaml").write_text(LOWLAND)
     with house.connect() as connection:
         river(connection)
         house.start_hub(CITYHUB_RULES=str(tmp_path))
@@ -181,11 +190,16 @@ def test_a_suspended_device_is_stored_and_pages_nobody_until_it_is_commissioned_
                 f"the reading of second {second}",
             )
 
-        def steps() -> list[tuple[str, str | None]]:
+        def steps(rule: str = "river-stage") -> list[tuple[str, str | None]]:
             return house.ask(
                 """select kind, comment from alarm_transition join alarm on alarm.id = alarm_id
-                   where rule = 'river-stage' order by alarm_transition.id"""
+                   where rule = %s order by alarm_transition.id""",
+                rule,
             )
+
+        def draw(lon: float, lat: float) -> None:
+            area = feature("lowland", square(lon, lat), kind="area")
+            zoning.take(connection, collection(area), who="ada", file="lowland.geojson")
 
         say(1, 5)  # the control: it does alarm
         wait_for(steps, "the alarm")
@@ -199,9 +213,22 @@ def test_a_suspended_device_is_stored_and_pages_nobody_until_it_is_commissioned_
         say(4, 6)  # the water has stood all the while: it is told anew
         wait_for(lambda: len(steps()) > 2, "the alarm to be raised again")
         assert steps()[2] == ("raised", None)
+        # A zone is drawn around it: a rule for that zone is more precise than one for all gauges, and takes its place.
+        draw(120.495, 31.295)
+        wait_for(lambda: len(steps()) > 3, "the alarm of the gauges' rule to return")
+        assert steps()[3] == ("returned", "the rule no longer applies here")
+        say(5, 6)
+        wait_for(lambda: steps("lowland-stage"), "the alarm of the lowland's rule")
+        draw(120.494, 31.294)  # another shape, and the gauge is in it as before
+        say(6, 6)
+        draw(120.6, 31.3)  # and away
+        wait_for(lambda: len(steps("lowland-stage")) > 1, "the alarm of the lowland's rule to return")
+        assert steps("lowland-stage") == [("raised", None), ("returned", "the rule no longer applies here")]
+        say(7, 6)
+        wait_for(lambda: len(steps()) > 4, "the alarm of the gauges' rule")
         life.step(connection, ["river-9"], "retired", who="ada", because="the weir is gone")
-        wait_for(lambda: len(steps()) > 3, "the alarm to return")
-        assert steps()[3] == ("returned", "the device is retired now")
+        wait_for(lambda: len(steps()) > 5, "the alarm to return")
+        assert steps()[4:] == [("raised", None), ("returned", "the device is retired now")]
         house.send(device, TOPIC, {"level": 7})
         house.send(device, "city/v1/water/river-10/telemetry", {"level": 7})
         wait_for(lambda: house.ask("select 1 from dead_letter having count(*) = 2"), "the dead letters")

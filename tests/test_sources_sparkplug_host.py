@@ -409,6 +409,7 @@ def test_more_messages_than_the_hub_can_take_are_shed_counted_and_told(
                 registry,
                 shed=lambda: hall.host.shed,
                 failed=lambda: 2,
+                set_back=lambda: 0.0,
             )
             for told in (7, 0):
                 health.say(connection)

@@ -101,6 +101,13 @@ class Forecasts:
                 rows["series"], rows["time"], rows["value"], rows["flag"], newer, self._place, self._states
             )
 
+    def go_back(self, series: NDArray[np.int32], now: int) -> None:
+        """The clock of whoever speaks of these was set back: what they have learnt stays, where they were heading does not."""
+        mine = np.flatnonzero(np.isin(self._states["series"][: self._count], series))
+        self._states["time"][mine] = np.minimum(self._states["time"][mine], now)
+        self._states["trend"][mine] = 0
+        self._states["past_time"][mine] = 0
+
     def ahead(self, series: int) -> list[Outlook]:
         """What is expected of a series at each horizon; nothing while too little is known of it."""
         state = self._known(series)

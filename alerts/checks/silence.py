@@ -21,6 +21,7 @@ NODE = np.dtype(
         ("allowed", "f8"),  # seconds; 0: nobody waits for this one
         ("grace", "f8"),  # not silent before this moment, whatever else
         ("next", "i4"),  # the next one in the same bucket
+        ("bucket", "i4"),  # the one that it is in, if it is armed
         ("armed", "u1"),  # it is in a bucket
         ("silent", "u1"),  # its time is over, and it has not been heard since
     ]
@@ -51,6 +52,14 @@ class Wheel:
             known["allowed"] = allowed_s
         if not known["armed"] and not known["silent"]:
             self._arm(node)
+
+    def allow(self, node: int, allowed_s: float) -> None:
+        """Give a known node a longer time."""
+        self.nodes["allowed"][node] = allowed_s
+
+    def drop(self, node: int) -> None:
+        """Wait for a node no more; it may be added again."""
+        _take_out(node, self.nodes, self._heads)
 
     def reach(self, node: int) -> None:
         """Make room for nodes up to `node`."""
@@ -108,8 +117,24 @@ def _insert(node: int, at: float, nodes: Any, heads: Any, turned: int) -> None:
     # Never into a bucket that has been emptied, never so far that the wheel would meet it a round too early.
     bucket = min(max(int(at // BUCKET_S), turned) + 1, turned + len(heads) - 1) % len(heads)
     nodes[node]["next"] = heads[bucket]
+    nodes[node]["bucket"] = bucket
     nodes[node]["armed"] = 1
     heads[bucket] = node
+
+
+@njit(cache=True, nogil=True)
+def _take_out(node: int, nodes: Any, heads: Any) -> None:
+    if nodes[node]["armed"] == 1:
+        bucket = nodes[node]["bucket"]
+        if heads[bucket] == node:
+            heads[bucket] = nodes[node]["next"]
+        else:
+            before = heads[bucket]
+            while nodes[before]["next"] != node:
+                before = nodes[before]["next"]
+            nodes[before]["next"] = nodes[node]["next"]
+    nodes[node]["allowed"], nodes[node]["grace"] = 0, 0
+    nodes[node]["armed"], nodes[node]["silent"] = 0, 0
 
 
 @njit(cache=True, nogil=True)

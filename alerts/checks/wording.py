@@ -13,6 +13,25 @@ USUAL = {
 }
 
 
+KEYS = {
+    HOUR: "beyond-hour",
+    DAY_HOUR: "beyond-day-hour",
+    PAST: "beyond-past",
+    STEP: "step",
+    HOURS_BEFORE: "hours-beyond",
+}
+"""What a console knows each kind by."""
+
+
+def clause(value: float, note: Any) -> tuple[str, dict[str, float]] | None:
+    """The same for whoever says it in another language: a key and its figures, in the unit of the series; or none."""
+    kind, beyond, edge = int(note["kind"]), float(note["beyond"]), float(note["edge"])
+    if kind == NOTHING:
+        return None
+    widest = {"widest": edge} if kind == STEP else {}
+    return KEYS[kind], {"value": value, "beyond": beyond, **widest}
+
+
 def reason(value: float, note: Any, unit: str = "") -> str:
     """One sentence for a value and its NOTE, such as "3.4 m is 2.1 m above what this hour usually has"; or none."""
     kind, beyond, edge = int(note["kind"]), float(note["beyond"]), float(note["edge"])

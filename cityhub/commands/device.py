@@ -17,6 +17,7 @@ from cityhub.commands.options import Config, connect, moment, settings
 from cityhub.settings import OperatorError
 from ingest import history, neighbours
 from ingest.history import Span
+from ingest.ucum import quantity
 
 __all__ = ["app", "import_devices"]
 
@@ -127,8 +128,8 @@ def show(device: Annotated[str, typer.Argument()], config: Config = None, on: On
             (device,),
         ):
             out.print(
-                f"  {metric:<16}"
-                + (f"{value:g} {unit}  flag {flag}  {at:%Y-%m-%d %H:%M:%S}Z" if at else "nothing yet")
+                f"  {metric:<23} "
+                + (f"{quantity(value, unit)}  flag {flag}  {at:%Y-%m-%d %H:%M:%S}Z" if at else "nothing yet")
             )
         out.print("history")
         for before, span in zip([None, *spans[:-1]], spans, strict=True):
@@ -147,12 +148,12 @@ def _tell(span: Span) -> None:
     record = span.record
     ended = f" until {span.valid_to.astimezone(UTC):%Y-%m-%d %H:%MZ}" if span.valid_to else ""
     out.print(
-        f"{span.key}: {record['name']}, {record['profile']}, {record['state']}{ended},"
-        f" at {record['lon']}, {record['lat']}"
+        f"{span.key}: {record['name']}, {record['profile']}, {record['state']}{ended}"
+        + ("" if record["lon"] is None else f", {record['lon']}° E, {record['lat']}° N")
     )
     for name, value in record.items():
         if value is not None and name not in ("key", "name", "profile", "state", "lon", "lat"):
-            out.print(f"  {name:<16}{value}")
+            out.print(f"  {name:<23} {value}")
 
 
 def _said(value: Any) -> str:

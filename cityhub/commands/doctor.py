@@ -69,7 +69,9 @@ def _look(given: Settings) -> Iterator[Finding]:
             yield from machine.clock(connection)
             yield from services.database(connection)
             yield from services.hub(connection)
-            for look in (devices.silent, devices.skewed, devices.noisy, devices.uncounted, devices.refused):
+            for look in (
+                devices.silent, devices.skewed, devices.set_back, devices.noisy, devices.uncounted, devices.refused,
+            ):  # fmt: skip
                 yield from look(connection)
     except psycopg.OperationalError as error:
         yield Finding(

@@ -43,8 +43,11 @@ def step(
             audit.record(
                 cursor, operator(), f"device.{to}", key, "done", {"before": before[key], "because": because}
             )
+        again = life.enrol_again(connection, before, to)
     for key in keys:
         out.print(f"{key}: {before[key]} -> {to}: {MEANING[to]}")
+    for note in again:
+        out.print(f"Note: {note}")
 
 
 def retire(

@@ -20,10 +20,14 @@ from api.onboarding import link
 from api.photo import BYTES
 from api.progress import STEPS, Progress, progress
 from api.spot import Spot
+from cityhub.addresses import reach
 from cityhub.commands.options import Config, connect, settings
 from cityhub.settings import OperatorError, Settings
-from ingest import label
-from ingest.enrolment import IDENTIFIER, Entry
+from ingest import credentials, label
+from ingest.enrolment import IDENTIFIER, EnrolmentError, Entry
+from ingest.entry import misplaced
+from ingest.registry import HUB
+from ingest.ucum import quantity
 
 out = Console(highlight=False)
 source = typer.Typer(
@@ -36,8 +40,8 @@ BY = "cityhub"
 LOOK_S = 1.0
 COLOURS = {"ok": "green", "attention": "yellow", "fail": "bold red"}
 Device = Annotated[str, typer.Argument(help="The device's id.")]
-Longitude = Annotated[float | None, typer.Option(help="WGS 84, degrees east.", min=-180, max=180)]
-Latitude = Annotated[float | None, typer.Option(help="WGS 84, degrees north.", min=-90, max=90)]
+Longitude = Annotated[float | None, typer.Option(help="WGS 84, degrees east.")]
+Latitude = Annotated[float | None, typer.Option(help="WGS 84, degrees north.")]
 
 
 def new(  # noqa: PLR0917 -- the options of a command line
@@ -62,20 +66,39 @@ def new(  # noqa: PLR0917 -- the options of a command line
             raise OperatorError(
                 f"{said!r:.80} is no id", "use lower-case letters, digits and hyphens, at most 64"
             )
+    _on_the_earth(lon, lat)
     with connect(given) as connection:
         if profile is None:
             known = connection.execute("select key, body from profile").fetchall()
             profile = label.match(code or "", known).profile
         entry = Entry(device, name or device, department, profile, gateway, lon, lat)
-        with connection.transaction():
-            enrolling.register(connection, BY, entry)
-            made = None if gateway else enrolling.token_for(connection, BY, device)
+        departments = {row[0] for row in connection.execute("select key from department").fetchall()}
+        try:
+            with connection.transaction():
+                enrolling.register(connection, BY, entry)
+                made = None if gateway else enrolling.token_for(connection, BY, device)
+        except EnrolmentError as error:
+            said = "; ".join(error.faults)
+            raise OperatorError(f"not registered: {said}", "correct that and give the line again") from error
     out.print(f"{device} is registered: {profile}, of {department}")
+    if department not in departments:
+        out.print(f"Note: {department} is a new department" + _among(departments))
     if made is None:
         out.print(f"Its readings come through {gateway}: name it there, it needs no credential of its own.")
     else:
         _show_token(given, made)
     out.print(f"Then watch it: cityhub device watch {device}")
+
+
+def _among(known: set[str]) -> str:
+    others = sorted(known - {HUB})
+    return f"; so far there were {', '.join(others[:10])}" if others else ""
+
+
+def _on_the_earth(lon: float | None, lat: float | None) -> None:
+    if wrong := misplaced(lon, lat):
+        _, reason, remedy = wrong
+        raise OperatorError(reason, remedy)
 
 
 def token(device: Device, config: Config = None) -> None:
@@ -152,7 +175,7 @@ def _tell(found: Progress, seen: set[object]) -> None:
         mark = "" if row["flag"] in (1, 2) else f"  [yellow]flag {row['flag']}[/]"
         once(
             (row["metric"], row["time"]),
-            f"  {row['time']:%H:%M:%S}Z  {row['metric']:<18} {row['value']:g} {row['unit']}{mark}",
+            f"  {row['time']:%H:%M:%S}Z  {row['metric']:<18} {quantity(row['value'], row['unit'])}{mark}",
         )
     for row in reversed(found.refused):
         once(
@@ -182,8 +205,7 @@ def accept(  # noqa: PLR0917 -- the options of a command line
 
     `--lon` and `--lat` are where you stand: the registry's place is held against it.
     """
-    if (lon is None) != (lat is None):
-        raise OperatorError("half a position", "give both --lon and --lat")
+    _on_the_earth(lon, lat)
     spot = None if lon is None or lat is None else Spot(lon, lat, accuracy)
     with connect(settings(config)) as connection:
         if sign is not None:
@@ -250,9 +272,12 @@ def new_source(
     config: Config = None,
 ) -> None:
     """Make a credential for a platform, for these topic filters and no others; the one it had is revoked."""
-    with connect(settings(config)) as connection:
+    given = settings(config)
+    with connect(given) as connection:
         issued = enrolling.issue_source(connection, BY, name, department, publish, subscribe or [])
-    out.print(f"user {issued.user}\npassword {issued.secret}   (shown this once)")
+    out.print(
+        f"broker {reach(given).field_mqtt_url}\nuser {issued.user}\npassword {issued.secret}   (shown this once)"
+    )
 
 
 @source.command("revoke")
@@ -268,12 +293,6 @@ def list_sources(config: Config = None) -> None:
     """List the platforms that may enter the broker."""
     table = Table("source", "department", "publishes", "reads", "since", "at the broker", box=None)
     with connect(settings(config)) as connection:
-        for row in connection.execute(
-            """select username, department.key, array_to_string(writes, ' '), array_to_string(reads, ' '),
-                      to_char(created_at at time zone 'utc', 'YYYY-MM-DD HH24:MI"Z"'),
-                      case when admitted_at is null then 'not yet' else 'yes' end
-               from credential join department on department.id = department_id
-               where kind = 'source' and revoked_at is null order by username"""
-        ):
+        for row in credentials.sources(connection):
             table.add_row(*row)
     out.print(table)

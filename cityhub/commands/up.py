@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from typing import Any
 
 import psycopg
 from rich.console import Console
@@ -28,6 +29,7 @@ def up(config: Config = None) -> None:
             out.print(f"[yellow]Warning:[/] {found.warning}")
         with psycopg.connect(found.database_url, autocommit=True) as connection:
             password = accounts.first_administrator(connection)
+            begun = connection.execute("select now()").fetchone()
         children = hub_and_api(given, found, stack)
         out.print(f"Console   http://{given.api_host}:{given.api_port}")
         if password:
@@ -35,7 +37,10 @@ def up(config: Config = None) -> None:
                 f"Sign in   admin / {password}   (shown this once; `cityhub account password admin` sets a new one)"
             )
         out.print(f"Logs      {given.home / 'run'}")
+        ready = False
         while not stopping.wait(0.5):
+            if not ready and (ready := _beats(found.database_url, begun)):
+                out.print("Ready     devices are heard")
             for child in children:
                 before = child.restarts
                 child.tend()
@@ -43,3 +48,13 @@ def up(config: Config = None) -> None:
                     out.print(
                         f"[yellow]{child.name} had died and was started again[/]; its last words:\n{child.last_words(4)}"
                     )
+
+
+def _beats(database_url: str, since: tuple[Any, ...] | None) -> bool:
+    """Whether the hub's own process has been at work since then; its first start compiles, a minute or two."""
+    with suppress(psycopg.Error), psycopg.connect(database_url, connect_timeout=5) as connection:
+        return (
+            connection.execute("select 1 from hub_run where beat_at > %s limit 1", since).fetchone()
+            is not None
+        )
+    return False

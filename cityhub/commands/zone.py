@@ -20,6 +20,7 @@ from cityhub.commands.options import Config, connect, moment, operator, settings
 from cityhub.settings import OperatorError
 from geo import table
 from geo.datum import Datum, to_wgs84
+from geo.doors import advice, unstarted
 from geo.jurisdiction import Jurisdictions
 from geo.lines import Line
 from geo.overlap import remarks
@@ -99,7 +100,13 @@ def import_zones(
 def check(file: File, datum: In = "WGS84", layer: Layer = LAYER) -> None:
     """Say what an import would take from a file, without a hub; or every fault of it with its place, and exit with 2."""
     parsed = parse(_read(file), datum, layer)
-    _tell([*parsed.notes, *remarks(parsed.zones, parsed.place)])
+    _tell(
+        [
+            *parsed.notes,
+            *remarks(parsed.zones, parsed.place),
+            *advice(unstarted(parsed.zones, parsed.lines, parsed.place)),
+        ]
+    )
     for zone in parsed.zones[:SHOWN]:
         out.print(f"{zone.key:<24} {zone.kind:<13} {zone.area_m2:>14,.0f} m2  {zone.name}")
     for line in parsed.lines[:SHOWN]:

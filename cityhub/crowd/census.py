@@ -20,13 +20,14 @@ import structlog
 from numpy.typing import NDArray
 
 from alerts.alarms import Change
-from api.watched import LINE, ZONE
-from cityhub.crowd import border, ground
+from cityhub.crowd import ground
+from cityhub.crowd.counts import COUNT
 from cityhub.crowd.faults import idle
-from cityhub.crowd.ground import Ground, Meter
-from cityhub.crowd.headcount import COUNT
+from cityhub.crowd.ground import Ground
+from cityhub.crowd.lookout import Lookout
 from cityhub.crowd.recall import Past, recall
-from cityhub.crowd.tick import Tick, Ticking
+from cityhub.crowd.roll import Roll, counts_of
+from cityhub.crowd.tick import NO_REASON, Tick, Ticking
 from cityhub.fencing import Fencing
 from edge.reading import Rows, now_us
 from ingest.batch import Batch
@@ -34,7 +35,6 @@ from ingest.health import TOPIC
 from ingest.inbox import Inbox
 from ingest.message import OURS, Message
 from ingest.order import LONG_AGO, Newest
-from ingest.profile import Profile
 from ingest.registry import HUB, Registry, Series
 
 log = structlog.get_logger("cityhub.census")
@@ -66,14 +66,13 @@ class Census:
     def __init__(self, database_url: str, inbox: Inbox, registry: Registry, newest: Newest) -> None:
         """`newest`: what was told before this run is not told again."""
         self._url, self._inbox, self._registry, self._newest = database_url, inbox, registry, newest
-        self._meters: dict[int, Meter] = {}
-        self._own: dict[tuple[str, str], int] = {}  # the series that we speak for, by device and metric
-        self._devices = np.zeros(1, np.bool_)  # by id: it counts people
+        self._roll = Roll(registry)
         self._handed: deque[Handed] = deque()
         self._unsaved: deque[Handed] = deque()  # what the newest tick does not know of yet
         self._numbers = 0
         self._until, self._next, self._looked = 0, 0, 0
-        self._border = border.NOBODY
+        self._set_to = 0  # what the hub's clock was set back to; 0: nothing is to be done about it
+        self._lookout = Lookout(registry)
         self._tick: Tick = Tick()
         self._ticking: Ticking | None = None
         self._ground = Ground()
@@ -86,24 +85,7 @@ class Census:
 
     def meet(self, fresh: Iterable[Series]) -> None:
         """Series that are new to this process: some count people, of some we speak ourselves."""
-        for series in fresh:
-            device = series.device
-            if device.profile in (ZONE, LINE):
-                self._own[device.key, series.metric] = series.id
-            if (
-                series.measured.counts is None or device.recorded
-            ):  # a recording counts nobody who is there now
-                continue
-            profile = self._registry.profiles[device.profile]
-            self._meters[series.id] = Meter(
-                series.id, device.id, device.key, series.metric, series.measured.counts, series.measured.interval_s,
-                device.zone_id, dense=_dense(profile, series.metric),
-            )  # fmt: skip
-            # Its last place is nobody's: it stands for all beyond.
-            if len(self._devices) <= device.id + 1:
-                self._devices = np.pad(self._devices, (0, 2 * device.id + 2 - len(self._devices)))
-            self._devices[device.id] = True
-            self._redraw = True
+        self._redraw |= self._roll.meet(fresh)
 
     def look_again(self) -> None:
         """The registry or the zones have changed."""
@@ -118,23 +100,14 @@ class Census:
 
     def replay(self, rows: Rows) -> None:
         """Take in what was stored after the checkpoint."""
-        kept = rows[
-            np.isin(rows["series"], [slot for slot, meter in self._meters.items() if meter.counts != "view"])
-        ]
+        kept = rows[np.isin(rows["series"], self._roll.passings)]
         if len(kept):
-            self._hand(_counts(kept, kept["time"]), {}, None)
+            self._hand(counts_of(kept, kept["time"]), {}, None)
 
     def observe(self, batch: Batch) -> None:
         """Take in what counts people of a batch that bears its flags."""
-        rows, heard = batch.rows, {}
-        counts = np.zeros(0, COUNT)
-        if len(rows) and self._meters:
-            place = np.flatnonzero(self._devices[np.minimum(batch.device, len(self._devices) - 1)])
-            if len(place):
-                arrived = batch.arrived[batch.source[place]]
-                for device in np.unique(batch.device[place]).tolist():
-                    heard[device] = int(arrived[batch.device[place] == device].max())
-                counts = _counts(rows[place], arrived)
+        counts, heard = self._roll.counted(batch)
+        self._lookout.observe(batch)
         fixes = getattr(batch, "fixes", None)
         if len(counts) or (fixes is not None and len(fixes)):
             self._hand(counts, heard, fixes)
@@ -142,20 +115,26 @@ class Census:
     def advance(self, until_us: int, fencing: Fencing) -> None:
         """All that has arrived until then has been observed."""
         if not self._next:
-            told = int(self._newest.times[list(self._own.values())].max(initial=LONG_AGO))
-            self._next = (max(until_us, told) // EVERY_US + 1) * EVERY_US
+            told = int(self._newest.times[list(self._roll.own.values())].max(initial=LONG_AGO))
+            self._next = _after(max(until_us, told))
         self._until = max(self._until, until_us)
         if self._until >= self._next + WAIT_US and self._until >= self._looked + EVERY_US:
-            self._border, self._looked = border.look(fencing, until_us), self._until // EVERY_US * EVERY_US
+            self._lookout.look(fencing, until_us, self._ground)
+            self._looked = self._until // EVERY_US * EVERY_US
             self._wake.set()
+
+    def go_back(self, now: int) -> None:
+        """The hub's clock was set back to now: the next moment follows it, and not the last one that was told."""
+        self._until, self._looked, self._set_to = now, 0, now
+        self._wake.set()
 
     def explained(self, changes: list[Change]) -> list[Change]:
         """The changes with the reason in words, where we know it."""
         told, found = self._tick.words, []
         for change in changes:
             series = self._registry.series[change.series_id]
-            why = change.reason or told.get((series.device.key, series.metric), "")
-            found.append(replace(change, reason=why))
+            why = told.get((series.device.key, series.metric), NO_REASON)
+            found.append(change if change.reason else replace(change, reason=why.text, because=why.clauses))
         return found
 
     def saved(self) -> dict[str, NDArray[Any]]:
@@ -166,8 +145,7 @@ class Census:
         doors = np.zeros(len(tick.doors), DOORS)
         for place, (key, kept) in enumerate(tick.doors.items()):
             doors[place] = key.encode(), kept
-        passings = {slot for slot, meter in self._meters.items() if meter.counts != "view"}
-        later = [each.rows[np.isin(each.rows["slot"], list(passings))] for each in self._unsaved]
+        later = [each.rows[np.isin(each.rows["slot"], self._roll.passings)] for each in self._unsaved]
         return {"census-doors": doors, "census-waiting": np.concatenate([tick.waiting, *later])}
 
     def start(self) -> None:
@@ -190,7 +168,10 @@ class Census:
         while not self._stopping.is_set():
             self._wake.wait()
             self._wake.clear()
-            while not self._stopping.is_set() and self._until >= self._next + WAIT_US:
+            while not self._stopping.is_set() and (self._set_to or self._until >= self._next + WAIT_US):
+                if self._set_to:
+                    self._begin_anew(self._set_to)
+                    continue
                 at_us = max(self._next, (self._until - WAIT_US) // EVERY_US * EVERY_US - BEHIND * EVERY_US)
                 try:
                     self._turn(at_us)
@@ -212,16 +193,21 @@ class Census:
             handed = self._handed.popleft()
             ticking.take(handed.rows, handed.heard, handed.fixes)
             number = handed.number
-        ids = (
-            {key: device.id for key, device in self._registry.devices.items()}
-            if self._border.followed
-            else {}
-        )
-        tick = ticking.tick(at_us, number, self._own, lambda zone: border.presence(self._border, zone, ids))
+        seen = self._lookout.seen
+        tick = ticking.tick(at_us, number, self._roll.own, seen.presence, seen.untimed)
         self._tick = tick
         if HUB in self._registry.devices:
             for body in tick.bodies:
                 self._inbox.offer(Message(TOPIC, orjson.dumps(body), 0, OURS, now_us()))
+
+    def _begin_anew(self, now: int) -> None:
+        """Go on as after a restart: what is remembered bears times that have not come yet."""
+        self._set_to, self._next = 0, _after(now)
+        if self._ticking is not None:
+            self._restored, waiting = self._tick.doors, self._tick.waiting.copy()
+            waiting["time"] = np.minimum(waiting["time"], now)
+            self._handed.appendleft(Handed(self._tick.number, waiting, {}, None))
+            self._ticking, self._redraw = None, True
 
     def _draw(self, at_us: int) -> None:
         """Read the ground where it may have changed."""
@@ -237,17 +223,18 @@ class Census:
                 known = self._registry.devices
                 meters = [
                     replace(meter, zone_id=known[meter.device].zone_id)
-                    for meter in list(self._meters.values())
+                    for meter in list(self._roll.meters.values())
                     if meter.device in known
                 ]
                 drawn = ground.read(connection).with_whole_views(meters).registered(known)
                 if self._ticking is None:
-                    past = recall(connection, drawn, meters, self._own, at_us)
+                    past = recall(connection, drawn, meters, self._roll.own, at_us)
         except BaseException:
             self._redraw = True
             raise
         if self._ticking is None:
             self._ticking = Ticking(drawn)
+            self._ticking.doubt(known.keys() & set(self._roll.doubted))
         elif drawn != self._ground:
             self._ticking.redraw(drawn)
         self._ground = drawn
@@ -257,12 +244,6 @@ class Census:
             self._ticking.recall(past, self._restored)
 
 
-def _counts(rows: Rows, arrived: NDArray[np.int64]) -> NDArray[np.void]:
-    counts = np.zeros(len(rows), COUNT)
-    counts["time"], counts["slot"], counts["value"] = rows["time"], rows["series"], rows["value"]
-    counts["flag"], counts["arrived"] = rows["flag"], arrived
-    return counts
-
-
-def _dense(profile: Profile, metric: str) -> bool:
-    return any(rule.over == "zone-area" and rule.source == metric for rule in profile.derived.values())
+def _after(us: int) -> int:
+    """The first moment after this."""
+    return (us // EVERY_US + 1) * EVERY_US

@@ -16,7 +16,8 @@ from geo.plane import metres_per_degree
 from geo.table import lines, zones_of
 from geo.zones import VIEW, WATCHED
 
-Ways = Literal["view", "in", "out"]
+Ways = Literal["view", "in", "out", "tally"]
+"""What a number counts; a tally is of a whole zone, as somebody says who has counted it."""
 
 
 @dataclass(frozen=True, slots=True)

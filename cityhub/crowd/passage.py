@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cityhub.crowd.counts import Counts
 from cityhub.crowd.ground import Gate, Meter
 from cityhub.crowd.headcount import Headcount
 from cityhub.crowd.movement import CROSSED_S, Movement
@@ -24,13 +25,13 @@ class Flow(NamedTuple):
     back: float
 
 
-def flows(counts: Headcount, movement: Movement, at_us: int) -> list[Flow]:
+def flows(heads: Headcount, movement: Movement, at_us: int) -> list[Flow]:
     """By gate of the ground."""
     return [
         _tracked(gate, movement, at_us)
         if gate.counter is None
-        else Flow(*(_flow(counts, meter, gate.width_m, at_us) for meter in ways))
-        for gate, ways in zip(counts.ground.gates, counts.ways, strict=True)
+        else Flow(*(_flow(heads.counts, meter, gate.width_m, at_us) for meter in ways))
+        for gate, ways in zip(heads.ground.gates, heads.doors.ways, strict=True)
     ]
 
 
@@ -41,7 +42,7 @@ def _tracked(gate: Gate, movement: Movement, at_us: int) -> Flow:
     return Flow(*(float(per_m_s(persons, gate.width_m, CROSSED_S)) for persons in crossed))
 
 
-def _flow(counts: Headcount, meter: Meter | None, width_m: float | None, at_us: int) -> float:
+def _flow(counts: Counts, meter: Meter | None, width_m: float | None, at_us: int) -> float:
     if meter is None or width_m is None or not counts.alive(meter, at_us) or meter.device in counts.apart:
         return np.nan
     rows = counts.rows_of(meter)

@@ -1,4 +1,4 @@
-"""What the census tells of a zone: its metrics, in the units of the profile `zone`, and the same in words for an alarm."""
+"""What the census tells of a zone: its metrics, in the units of the profile `zone`; in words: `wording`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cityhub.crowd.doors import WHOLE
 from cityhub.crowd.ground import Watched
-from cityhub.crowd.headcount import WHOLE
 from geo.density import per_m2
 from geo.filling import FORESEEN_S, Filling
 from geo.levels import share_of_capacity
@@ -22,7 +22,7 @@ FULL_ENOUGH = 0.3
 SECONDS = 60.0
 METRICS = (
     "persons", "seen", "disagree", "density", "full", "spread", "speed", "crowded", "change", "minutes-to-full",
-    "tracks", "intruders", "dwelling", "absent",
+    "tracks", "intruders", "untimed", "dwelling", "absent", "unheard",
 )  # fmt: skip
 RESTRICTED = "restricted"
 
@@ -35,6 +35,7 @@ class Presence:
     uninvited: int  # but for those that ought to be inside
     dwelling: int
     absent: int
+    unheard: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class Known:
     doors: float = math.nan  # persons by the doors
     contradicted: bool = False  # cameras and doors cannot both be right: `persons` is the larger number
     disagree: float = math.nan  # persons they are apart
+    untimed: int = 0  # positions inside a restricted zone that cannot be of now by their own time
 
 
 def held(zone: Watched, source: str, share: float) -> float | None:
@@ -94,60 +96,24 @@ def values(zone: Watched, known: Known, *, dense: bool) -> dict[str, float]:
         if zone.dwell_s is not None:
             said["dwelling"] = presence.dwelling
         if zone.expected:
-            said["absent"] = presence.absent
+            said["absent"], said["unheard"] = presence.absent, presence.unheard
     if zone.kind == RESTRICTED and (there or presence is not None):
         said["intruders"] = _intruders(known)
+    if zone.kind == RESTRICTED:
+        said["untimed"] = known.untimed
     return {metric: value for metric, value in said.items() if not math.isnan(value)}
-
-
-def words(zone: Watched, known: Known, said: dict[str, float]) -> dict[str, str]:
-    """By metric: why an alarm on it stands, as an operator says it."""
-    found: dict[str, str] = {}
-    people = _people(zone, known)
-    seen = f"cameras see {100 * known.share:.0f} % of it" if known.share > 0 else ""
-    if "full" in said:
-        found["full"] = _sentence(zone, people, _by(known), _pace(said))
-    if "density" in said:
-        of_seen = ENOUGH <= known.share < 1 and not _closer_by_doors(known)
-        where = f"on the {100 * known.share:.0f} % of it that cameras see" if of_seen else ""
-        found["density"] = _sentence(zone, f"{said['density']:.1f} people per m2 {where}".rstrip(), people)
-    if "minutes-to-full" in said:
-        found["minutes-to-full"] = _sentence(
-            zone, _soon(known.filling, said["minutes-to-full"]), people, _pace(said)
-        )
-    if "crowded" in said:
-        found["crowded"] = _sentence(
-            zone, f"{said['crowded']:.1f} people per m2 where it is densest", people, seen
-        )
-    if "disagree" in said:
-        found["disagree"] = _sentence(zone, _contradiction(known) or people)
-    for metric, what in (
-        ("intruders", "inside, and nobody expects them"),
-        ("dwelling", f"inside for longer than {(zone.dwell_s or 0) / SECONDS:.0f} min"),
-        ("absent", "missing of those that ought to be inside"),
-    ):
-        if metric in said:
-            found[metric] = _sentence(zone, f"{said[metric]:.0f} {what}")
-    return found
 
 
 def _density(zone: Watched, known: Known) -> float:
     """Of what cameras see; but never less than what the doors say of the whole."""
-    if known.share >= ENOUGH and not _closer_by_doors(known):
+    if known.share >= ENOUGH and not closer_by_doors(known):
         return _per_m2(known.seen, known.share * zone.usable_m2)
     return math.nan if known.source == "cameras" else _per_m2(known.persons, zone.usable_m2)
 
 
-def _closer_by_doors(known: Known) -> bool:
+def closer_by_doors(known: Known) -> bool:
+    """Whether the doors know of more people in what cameras see than these do."""
     return known.source == "doors" and known.persons * known.share > known.seen
-
-
-def _contradiction(known: Known) -> str:
-    if not known.contradicted:
-        return ""
-    return (
-        f"{known.seen:,.0f} people by the cameras and {known.doors:,.0f} by the doors, the larger is believed"
-    )
 
 
 def _intruders(known: Known) -> int:
@@ -156,46 +122,6 @@ def _intruders(known: Known) -> int:
     welcome = presence.tracks - presence.uninvited
     people = 0 if math.isnan(known.persons) else math.floor(known.persons + 0.5)
     return max(presence.uninvited, people - welcome)
-
-
-def _soon(filling: Filling, minutes: float) -> str:
-    reach = filling.full
-    if reach is None:
-        return f"not full within {NOT_FORESEEN_MIN:.0f} min"
-    if reach.after_s == 0:
-        return "full"
-    earliest, latest = reach.earliest_s / SECONDS, reach.latest_s / SECONDS
-    until = f"{latest:.0f}" if latest <= 2 * NOT_FORESEEN_MIN else "much later"
-    span = "" if f"{earliest:.0f}" == until else f" ({earliest:.0f} to {until})"
-    return f"full in about {minutes:.0f} min{span}"
-
-
-def _people(zone: Watched, known: Known) -> str:
-    if math.isnan(known.persons):
-        return ""
-    if partial(known.source, known.share):
-        return f"{known.persons:,.0f} people in the {100 * known.share:.0f} % that cameras see"
-    of = f" of {zone.capacity:,}" if zone.capacity else ""
-    return f"{known.persons:,.0f}{of} people"
-
-
-def _by(known: Known) -> str:
-    if known.contradicted:
-        return _contradiction(known)
-    if known.source == "cameras":
-        return "counted by cameras"
-    if known.source == "doors":
-        return f"counted at its doors, give or take {known.spread:.0f}"
-    return "by their positions"
-
-
-def _pace(said: dict[str, float]) -> str:
-    change = round(said.get("change", 0))
-    return "" if not change else f"{abs(change)} {'more' if change > 0 else 'fewer'} a minute"
-
-
-def _sentence(zone: Watched, *clauses: str) -> str:
-    return f"{zone.name}: {', '.join(clause for clause in clauses if clause)}"
 
 
 def _per_m2(persons: float, ground_m2: float) -> float:

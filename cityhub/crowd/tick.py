@@ -6,16 +6,19 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from cityhub.crowd import telling
+from alerts.alarms import Clause
+from cityhub.crowd import telling, wording
+from cityhub.crowd.counts import COUNT
 from cityhub.crowd.faults import outside
 from cityhub.crowd.ground import Ground, Meter, Watched
-from cityhub.crowd.headcount import COUNT, Counted, Headcount
+from cityhub.crowd.headcount import Counted, Headcount
 from cityhub.crowd.movement import Movement, Moving
 from cityhub.crowd.passage import flows
 from cityhub.crowd.recall import PERSONS, Past
@@ -30,10 +33,22 @@ SOURCES = 20
 """Cameras and doors that a zone's evidence names; a square with more of them is not better proved."""
 CALM = 10
 """So often a clock that was apart is said to be right again; then it is not spoken of."""
+CLOCK_APART = "clock-apart"
+NOTHING: Mapping[int, int] = MappingProxyType({})
 NOT_SAID = Filling(None, None)
 
 Own = Mapping[tuple[str, str], int]
 Body = dict[str, Any]
+
+
+class Reason(NamedTuple):
+    """Why an alarm on a metric stands."""
+
+    text: str
+    clauses: list[Clause]
+
+
+NO_REASON = Reason("", [])
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +57,7 @@ class Tick:
 
     number: int = 0
     bodies: list[Body] = field(default_factory=list)
-    words: dict[tuple[str, str], str] = field(default_factory=dict)  # by device and metric
+    words: dict[tuple[str, str], Reason] = field(default_factory=dict)  # by device and metric
     doors: dict[str, NDArray[np.float64]] = field(default_factory=dict)  # by zone's key
     waiting: NDArray[np.void] = field(default_factory=lambda: np.zeros(0, COUNT))
 
@@ -77,10 +92,14 @@ class Ticking:
         self._heads.attend(meters)
         self._tell(outside(self._heads.outside) | set(faults))
 
+    def doubt(self, devices: Iterable[str]) -> None:
+        """The clocks of these were apart once: it is said of them how they are now, so that what was told can end."""
+        self._apart |= dict.fromkeys(devices, CALM)
+
     def recall(self, past: Past, doors: Mapping[str, NDArray[np.float64]]) -> None:
         """Begin where the last run of the hub ended."""
-        self._heads.remember(past.counts)
-        self._heads.restore(doors)
+        self._heads.counts.remember(past.counts)
+        self._heads.doors.restore(doors)
         for device, counts in past.persons.items():
             self._past[device].extend(counts)
 
@@ -90,14 +109,27 @@ class Ticking:
         if fixes is not None and len(fixes):
             self._movement.take(fixes)
 
-    def tick(self, at_us: int, number: int, own: Own, inside: Callable[[Watched], Presence | None]) -> Tick:
-        """All that is known at a moment; `inside` says who is inside a zone by the crossings of its border."""
+    def tick(
+        self,
+        at_us: int,
+        number: int,
+        own: Own,
+        inside: Callable[[Watched], Presence | None],
+        untimed: Mapping[int, int] = NOTHING,
+    ) -> Tick:
+        """All that is known at a moment.
+
+        `inside` says who is inside a zone by the crossings of its border; `untimed`, by id of a restricted zone, how many
+        positions in it cannot be placed in time.
+        """
         moving = self._movement.at(at_us)
         counted = self._heads.count(at_us, moving.persons)
-        words: dict[tuple[str, str], str] = {}
+        words: dict[tuple[str, str], Reason] = {}
         said: list[_Said] = []
         for place, zone in enumerate(self._ground.watched):
-            heard, reasons = self._zone(place, at_us, counted, moving, inside(zone), own)
+            heard, reasons = self._zone(
+                place, at_us, counted, moving, inside(zone), own, untimed.get(zone.id, 0)
+            )
             said.append(heard)
             words |= reasons
         said += [*self._lines(at_us, own), *self._clocks()]
@@ -105,7 +137,8 @@ class Ticking:
         said += [_Said(device, {metric: None}) for device, metric in resting]
         bodies = [_body(at_us, said[first : first + TOGETHER]) for first in range(0, len(said), TOGETHER)]
         return Tick(
-            number, [body for body in bodies if body["values"]], words, self._heads.state(), self._heads.waiting.copy()
+            number, [body for body in bodies if body["values"]], words, self._heads.doors.state(),
+            self._heads.doors.waiting.copy(),
         )  # fmt: skip
 
     def _zone(
@@ -116,7 +149,8 @@ class Ticking:
         moving: Moving,
         presence: Presence | None,
         own: Own,
-    ) -> tuple[_Said, dict[tuple[str, str], str]]:
+        untimed: int,
+    ) -> tuple[_Said, dict[tuple[str, str], Reason]]:
         zone = self._ground.watched[place]
         persons = float(counted.persons[place])
         known = Known(
@@ -132,6 +166,7 @@ class Ticking:
             float(counted.doors[place]),
             bool(counted.contradicted[place]),
             float(counted.disagree[place]),
+            untimed,
         )
         said = telling.values(zone, known, dense=zone.id in self._heads.dense)
         # What was said before ends with null. Not so the people: that nobody is counted any more is what is missed.
@@ -150,11 +185,11 @@ class Ticking:
             }
             if known.contradicted:
                 evidence["apart"] = {"cameras": round(known.seen, 1), "doors": round(known.doors, 1)}
-        reasons = telling.words(zone, known, said)
-        return (
-            _Said(zone.device, {**said, **ended}, evidence),
-            {(zone.device, metric): text for metric, text in reasons.items()},
-        )
+        reasons = {
+            (zone.device, metric): Reason(wording.english(zone, clauses), clauses)
+            for metric, clauses in wording.reasons(zone, known, said).items()
+        }
+        return _Said(zone.device, {**said, **ended}, evidence), reasons
 
     def _filling(self, zone: Watched, at_us: int, persons: float, source: str, share: float) -> Filling:
         past = self._past[zone.device]
@@ -168,7 +203,7 @@ class Ticking:
 
     def _lines(self, at_us: int, own: Own) -> Iterator[_Said]:
         for gate, flow, ways in zip(
-            self._ground.gates, flows(self._heads, self._movement, at_us), self._heads.ways, strict=True
+            self._ground.gates, flows(self._heads, self._movement, at_us), self._heads.doors.ways, strict=True
         ):
             found = {
                 "flow-forward": flow.forward,
@@ -183,20 +218,23 @@ class Ticking:
             yield _Said(
                 gate.device,
                 said,
-                {"by": "tracks" if gate.counter is None else "doors", "doors": self._heads.newest(ways)}
+                {
+                    "by": "tracks" if gate.counter is None else "doors",
+                    "doors": self._heads.counts.newest(ways),
+                }
                 if said
                 else {},
             )
 
     def _clocks(self) -> Iterator[_Said]:
-        apart = self._heads.apart
+        apart = self._heads.counts.apart
         self._tell({
             f"the clock of {key} is {abs(behind):.0f} s {'behind' if behind > 0 else 'ahead'}: its counts are left out"
             for key, behind in apart.items()
         } if set(apart) - set(self._apart) else set())  # fmt: skip
         self._apart |= dict.fromkeys(apart, CALM)
         for key, left in list(self._apart.items()):
-            yield _Said(key, {"clock-apart": round(abs(apart.get(key, 0.0)), 1)})
+            yield _Said(key, {CLOCK_APART: round(abs(apart.get(key, 0.0)), 1)})
             self._apart[key] = left - 1
             if left <= 1:
                 del self._apart[key]

@@ -6,10 +6,13 @@ from collections.abc import Iterator
 
 import psycopg
 
+from api.watched import OURS
 from cityhub.crowd import ground
 from cityhub.crowd.faults import idle, outside
 from cityhub.crowd.headcount import Headcount
 from cityhub.doctor.finding import Finding, listed
+from geo import table
+from geo.doors import unstarted
 from ingest.profile import Profile
 
 PATIENCE_S = 600.0
@@ -120,6 +123,25 @@ def uncounted(connection: psycopg.Connection) -> Iterator[Finding]:
            order by device.key"""
     ).fetchall()
     left_out += [f"{key}: its clock is {seconds:.0f} s off" for key, seconds in apart]
+    with connection.cursor() as cursor:
+        unknown = unstarted(
+            list(table.zones(cursor)), list(table.lines(cursor)), {zone.key for zone in drawn.watched}
+        )
+    known = {
+        key
+        for (key,) in connection.execute(
+            """select zone.key from latest join series on series.id = series_id join device on device.id = device_id
+                      join zone on zone.id = device.zone_id
+               where metric = 'persons' and device.profile = 'zone' and time > now() - interval '2 minutes'"""
+        )
+    }
+    if start := [key for key in unknown if key not in known]:
+        yield Finding(
+            "people behind doors",
+            "attention",
+            f"{len(start)} zones have doors that are counted, and nobody has said how many are inside: {listed(start)}",
+            'POST /api/v1/telemetry?device=zone-KEY with {"persons": N}, 0 when it is empty (docs/crowd.md)',
+        )
     if left_out:
         yield Finding(
             "people counted",
@@ -131,6 +153,25 @@ def uncounted(connection: psycopg.Connection) -> Iterator[Finding]:
     else:
         said = f"every camera and counter that is drawn counts for one of {len(drawn.watched)} watched zones"
         yield Finding("people counted", "ok", said)
+
+
+def set_back(connection: psycopg.Connection) -> Iterator[Finding]:
+    """What the hub has said of its own lies ahead of now: its clock was wrong, and was set."""
+    row = connection.execute(
+        """select extract(epoch from max(time) - now())::float8 from reading
+           where time > now() + interval '10 seconds' and series_id in
+                 (select series.id from series join device on device.id = device_id where profile = any(%s))""",
+        (list(OURS),),
+    ).fetchone()
+    if row and row[0] is not None:
+        yield Finding(
+            "the hub's clock",
+            "attention",
+            f"it was set back: what it said of itself and of zones lies up to {row[0] / 60:.0f} min ahead of now",
+            "keep it right with NTP; nothing is silent for it, charts of that time show what was said by the wrong clock",
+        )
+    else:
+        yield Finding("the hub's clock", "ok", "nothing that the hub has said lies ahead of now")
 
 
 def refused(connection: psycopg.Connection) -> Iterator[Finding]:

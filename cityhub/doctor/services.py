@@ -125,7 +125,12 @@ def hub(connection: psycopg.Connection) -> Iterator[Finding]:
         """select extract(epoch from now() - beat_at)::float8, status from hub_run order by beat_at desc limit 1"""
     ).fetchone()
     if row is None:
-        yield Finding("hub", "fail", "has never run on this database", "start it with `cityhub up`")
+        yield Finding(
+            "hub",
+            "fail",
+            "has never run on this database",
+            "start it with `cityhub up`; its first start compiles, a minute or two",
+        )
         return
     age, status = row
     if age > BEAT_S:

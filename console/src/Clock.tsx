@@ -1,5 +1,5 @@
-// The time and the day.
-import { clockText, dayText, weekdayText } from "./moments";
+// The time and the day, and the zone that all times of the page are of.
+import { clockText, dayText, weekdayText, zoneText } from "./moments";
 import { useNow } from "./now";
 import { useWords } from "./words";
 
@@ -9,7 +9,7 @@ export function Clock() {
   return (
     <p class="clock">
       <time dateTime={new Date(now).toISOString()}>{clockText(now)}</time>
-      <span class="note">{lang === "zh" ? `${dayText(now, lang)} ${weekdayText(now, lang)}` : `${weekdayText(now, lang)} ${dayText(now, lang)}`}</span>
+      <span class="note">{lang === "zh" ? `${dayText(now, lang)} ${weekdayText(now, lang)}` : `${weekdayText(now, lang)} ${dayText(now, lang)}`} {zoneText(now)}</span>
     </p>
   );
 }

@@ -58,10 +58,12 @@ export function History({ alarm }: { alarm: Alarm }) {
   const { words, lang } = useWords();
   const loaded = useHistory(alarm);
   const limit = alarm.threshold === null ? null : quantityText(alarm.threshold, alarm.unit, lang);
-  const what = [titleOf(alarm, words), deviceOf(alarm), reasonOf(alarm)].filter(Boolean).join(" · ");
+  const what = `${titleOf(alarm, words)} · ${deviceOf(alarm)}`;
+  const why = reasonOf(alarm, words);
   return (
     <div class="history">
       <p class="cell-head"><bdi class="history-what">{what}</bdi><span class="note">{loaded && "buckets" in loaded && words.history.last(agoText(loaded.to - fromOf(loaded), lang))}</span></p>
+      {why && <p class="history-why"><bdi title={why}>{why}</bdi></p>}
       <div class="history-picture">{picture()}</div>
     </div>
   );

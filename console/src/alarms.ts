@@ -40,10 +40,14 @@ export function withNews(table: AlarmTable, news: Alarm): AlarmTable {
 
 const URGENCY: Record<Hold, number> = { untaken: 0, taken: 1, over: 2, closed: 3 };
 
-/** Real before exercise, then level, then what nobody has, then what has waited longest; the id keeps ties in place. */
+/**
+ * Real before exercise, what stands before what is over (else yesterday's floods hide today's), then level, then what
+ * nobody has, then what has waited longest; the id keeps ties in place.
+ */
 export function byUrgency(a: Alarm, b: Alarm): number {
   return (
     Number(a.exercise) - Number(b.exercise) ||
+    Number(a.state === "returned") - Number(b.state === "returned") ||
     shownLevel(b) - shownLevel(a) ||
     URGENCY[holdOf(a)] - URGENCY[holdOf(b)] ||
     Date.parse(a.raised_at) - Date.parse(b.raised_at) ||
@@ -82,8 +86,10 @@ export const titleOf = (alarm: Alarm, words: Pick<Words, "title" | "metric">): s
 /** What it is wrong with. */
 export const deviceOf = (alarm: Alarm): string => alarm.device_name?.trim() || alarm.device;
 
-/** Why, without the name that stands beside it. */
-export function reasonOf(alarm: Alarm): string {
+/** Why, without the name that stands beside it; in the language of the words, where they know all clauses of it. */
+export function reasonOf(alarm: Alarm, words: Pick<Words, "because">): string {
+  const said = alarm.because?.length ? words.because(alarm.because, alarm.unit) : null;
+  if (said !== null) return said;
   const name = `${deviceOf(alarm)}: `;
   const reason = alarm.reason ?? "";
   return reason.startsWith(name) ? reason.slice(name.length) : reason;

@@ -22,6 +22,12 @@ export interface NewValue extends Value {
   trend: -1 | 0 | 1 | null;
 }
 
+/** A part of a reason: what it says, by a key, and its figures by name. */
+export interface Clause {
+  say: string;
+  figures: Record<string, number | null>;
+}
+
 export interface Alarm {
   id: string;
   rule: string;
@@ -57,6 +63,8 @@ export interface Alarm {
   trend: -1 | 0 | 1 | null;
   /** Why it stands, in words, where a limit alone does not say it. */
   reason: string | null;
+  /** The same in clauses, where the hub knows them. */
+  because?: Clause[] | null;
 }
 
 export interface Device {

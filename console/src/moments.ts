@@ -21,6 +21,13 @@ export function dayText(at: number, lang: Lang): string {
 export const weekdayText = (at: number, lang: Lang): string =>
   new Intl.DateTimeFormat(locale(lang), { weekday: "short" }).format(new Date(at));
 
+/** UTC+8, UTC-3:30: what all times of the page are counted from. */
+export function zoneText(at: number): string {
+  const minutes = -new Date(at).getTimezoneOffset();
+  const rest = Math.abs(minutes) % 60;
+  return `UTC${minutes < 0 ? "-" : "+"}${Math.floor(Math.abs(minutes) / 60)}${rest ? `:${two(rest)}` : ""}`;
+}
+
 /** The time alone when it is today, with its day (and year) when not. */
 export function sinceText(at: number, now: number, lang: Lang): string {
   const date = new Date(at);

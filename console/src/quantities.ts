@@ -16,18 +16,20 @@ const COUNTED: Record<string, Record<Lang, string>> = {
   person: { zh: "人", en: "people" }, persons: { zh: "人", en: "people" }, people: { zh: "人", en: "people" },
   vehicle: { zh: "辆", en: "vehicles" }, count: { zh: "次", en: "times" }, event: { zh: "次", en: "times" },
 };
+const TIMES: Record<string, string> = { s: "秒", min: "分钟", h: "小时", d: "天" };
 const POWERS: Record<string, string> = { "2": "²", "3": "³", "-": "⁻", "1": "¹" };
 
-/** m3/s is shown as m³/s, {person}/m2 as 人/m² or people/m²; what is not known is shown as it came. */
+/** m3/s is shown as m³/s, {person}/m2 as 人/m² or people/m², min as 分钟; what is not known is shown as it came. */
 export function unitText(ucum: string | null, lang: Lang): string {
   if (!ucum) return "";
-  const known = SIGNS[ucum];
+  const known = (lang === "zh" ? TIMES[ucum] : undefined) ?? SIGNS[ucum];
   if (known !== undefined) return known;
   return ucum
     .split("/")
     .map((part) => {
       const counted = /^\{(.+)\}$/.exec(part)?.[1];
       if (counted !== undefined) return COUNTED[counted]?.[lang] ?? counted;
+      if (lang === "zh" && ucum.startsWith("{") && TIMES[part]) return TIMES[part];
       return part
         .split(".")
         .map((atom) => SIGNS[atom] ?? atom.replace(/^([a-zA-Zµ]+)(-?[123])$/, (_, name: string, power: string) =>

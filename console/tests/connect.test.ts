@@ -66,7 +66,9 @@ describe("what the hub says, in Chinese", () => {
     expect(say("12 came, 13 due")).toBe("收到 12，应到 13");
     expect(say("at least 90% of one each 300 s")).toBe("每 300 秒一条，至少到 90%");
     expect(say("1.2 to 3.4 m, 0% flagged")).toBe("1.2 至 3.4 m，标记 0%");
+    expect(say("0 to 1, 50% flagged")).toBe("0 至 1，标记 50%");
     expect(say("120.600000, 31.300000; in river-a; 9 m away (the phone says within 10 m)")).toBe("120.600000, 31.300000；位于 river-a；距此 9 米（手机误差 10 米）");
+    expect(say("0 to 1, 50% flagged")).toBe("0 至 1，标记 50%");
     expect(say("120.600000, 31.300000; in no zone")).toBe("120.600000, 31.300000；不在任何区域内");
     expect(say("Nothing came of rain, battery.")).toBe("未收到：雨量、电量。");
     expect(say("5 received, 5 stored, 0 twice, 0 refused, 1 gap")).toBe("收到 5，入库 5，重复 0，拒收 0，中断 1");

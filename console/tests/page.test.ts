@@ -168,3 +168,20 @@ describe("map", () => {
     expect([folded("", 7), folded("a".repeat(40), 7), folded("井盖 开启", 7)]).toEqual(["", "a".repeat(40), "井盖 开启"]);
   });
 });
+
+describe("what is shipped has a Chinese name", () => {
+  const rules = Object.values(import.meta.glob<string>("../../alerts/rules/*.yaml", { query: "?raw", import: "default", eager: true }));
+  const profiles = Object.values(import.meta.glob<string>("../../ingest/profiles/*.yaml", { query: "?raw", import: "default", eager: true }));
+  // Signs that Chinese engineers write in Latin letters, too.
+  const signs = /\b(COD|PM2\.5|PM10|pH|RSSI|IC|[ABCXYZ]|cm)\b/g;
+  test("the title of every rule", () => {
+    const titles = rules.map((text) => /^title: (.+)$/m.exec(text)![1]!);
+    expect(titles.length).toBeGreaterThan(10);
+    expect(titles.filter((title) => /[a-z]/.test(zh.title(title).replaceAll("Sparkplug", "")))).toEqual([]);
+  });
+  test("every metric of a profile, and of a rule", () => {
+    const metrics = [...rules.flatMap((text) => /metric: ([\w-]+)/.exec(text)?.slice(1) ?? []), ...profiles.flatMap((text) => [...text.matchAll(/^ {2}([a-z][a-z0-9-]*):$/gm)].map((found) => found[1]!))];
+    expect(metrics.length).toBeGreaterThan(300);
+    expect([...new Set(metrics)].filter((key) => /[A-Za-z]/.test(zh.metric(key).replaceAll(signs, "")))).toEqual([]);
+  });
+});

@@ -36,7 +36,7 @@ class Counts:
         """Count what a stretch came to."""
         self.frames += heard.frames
         self.refused += heard.refused
-        self.samples += len(heard.samples)
+        self.samples += heard.readings
         for note in heard.notes:
             known = note.code in self.notes or len(self.notes) < CODES_KEPT
             self.notes[note.code if known else "other"] += 1

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from edge.positions import Fix
+
 Sample = tuple[str, int, float]
 """`device/metric`, time in us, value."""
 
@@ -29,9 +31,10 @@ class Picture(NamedTuple):
 
 @dataclass(slots=True)
 class Heard:
-    """What a stretch of bytes came to. The answer is sent when the samples are durable, and not before."""
+    """What a stretch of bytes came to. The answer is sent when samples and fixes are durable, and not before."""
 
     samples: list[Sample] = field(default_factory=list)
+    fixes: list[Fix] = field(default_factory=list)
     reply: bytes = b""
     notes: list[Note] = field(default_factory=list)
     frames: int = 0  # read whole
@@ -39,6 +42,11 @@ class Heard:
     hang_up: bool = False  # the link is of no further use
     keep: dict[str, bytes | None] | None = None  # for edge.drivers.kept, on disk before the answer goes out
     pictures: list[Picture] = field(default_factory=list)
+
+    @property
+    def readings(self) -> int:
+        """How much is to be made durable; a fix counts as a reading."""
+        return len(self.samples) + len(self.fixes)
 
 
 class Listed(dict[str, str]):

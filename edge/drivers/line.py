@@ -248,14 +248,14 @@ class Line:
 
     def _answer(self, port: Port, heard: Heard) -> bool:
         """Make it durable, then answer; False where the dialogue is to begin anew."""
-        if heard.samples:
+        if heard.readings:
             try:
-                self._accept(heard.samples)
+                self._accept(heard.samples, heard.fixes)
             except JournalFull as error:
                 # No answer: the station keeps its readings and says them again.
-                log.warning("readings not accepted", reason=str(error), samples=len(heard.samples))
+                log.warning("readings not accepted", reason=str(error), samples=heard.readings)
                 if self._conversation:
-                    self._conversation.refused(len(heard.samples), str(error))
+                    self._conversation.refused(heard.readings, str(error))
                 return False
         if heard.keep:
             try:

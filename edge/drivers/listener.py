@@ -8,8 +8,8 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Protocol
 
 import structlog
 
@@ -17,6 +17,7 @@ from edge.drivers.conversation import Ask, Conversation, Counts, Watch
 from edge.drivers.dialogue import Heard, MakeDialogue, Note, Sample
 from edge.drivers.strangers import EACH, GREETING_S, Strangers
 from edge.journal import JournalBroken, JournalFull
+from edge.positions import Fix
 from edge.reading import now_us
 
 log = structlog.get_logger("edge.listener")
@@ -32,8 +33,12 @@ ORDERS = 1_000  # waiting for the next tick
 FAREWELL_S = 30.0  # for the last answer to be taken
 SPARE_FILES = 256
 
-Accept = Callable[[Iterable[Sample]], None]
-"""edge.agent.Agent.accept, or what stands before it."""
+
+class Accept(Protocol):
+    """edge.agent.Agent.accept, or what stands before it."""
+
+    def __call__(self, samples: Iterable[Sample], fixes: Iterable[Fix] = ()) -> None:
+        """Make durable; raises JournalFull."""
 
 
 class Link:
@@ -160,15 +165,16 @@ class Listener:
 
     def _answer(self, heard: list[tuple[Link, Heard]]) -> None:
         samples = [sample for _, each in heard for sample in each.samples]
-        if samples:
+        fixes = [fix for _, each in heard for fix in each.fixes]
+        if samples or fixes:
             try:
-                self._accept(samples)
+                self._accept(samples, fixes)
             except JournalFull as error:
                 # Not accepted: hang up without an answer, so that the stations keep their readings and come back.
-                log.warning("readings not accepted", reason=str(error), samples=len(samples))
+                log.warning("readings not accepted", reason=str(error), samples=len(samples) + len(fixes))
                 for link, each in heard:
-                    if each.samples:
-                        link.conversation.refused(len(each.samples), str(error))
+                    if each.readings:
+                        link.conversation.refused(each.readings, str(error))
                         self._drop(link)
         for link, each in heard:
             if each.keep and link.socket.fileno() != -1:

@@ -16,7 +16,6 @@ from pymodbus.exceptions import ModbusException
 
 from edge.drivers.conversation import Ask, Counts, Watch
 from edge.drivers.dialogue import Heard, Note, Sample
-from edge.drivers.listener import Accept
 from edge.drivers.slaves import PATIENT_ROUNDS, Slave, slaves_of
 from edge.journal import JournalBroken, JournalFull
 from edge.protocols.modbus.registers import Request
@@ -54,7 +53,7 @@ class Modbus:
     def __init__(  # noqa: PLR0917 -- the last five are the options of a file
         self,
         name: str,
-        accept: Accept,
+        accept: Callable[[list[Sample]], None],
         place: Place,
         stations: Mapping[str, str],
         maps: dict[str, str],

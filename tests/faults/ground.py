@@ -144,7 +144,7 @@ def loaded(order: Order) -> Iterator[Load]:
 
 
 def believe_everything_new(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The fault of a control: no unique index, and a hub that does not ask whether it has a reading already."""
+    """The fault of a control: no unique index, and a hub that does not ask whether it has a reading or a fix already."""
 
     def news(_self: Newest, series: NDArray[np.int32], _time: NDArray[np.int64]) -> NDArray[np.bool_]:
         return np.ones(len(series), np.bool_)
@@ -152,6 +152,7 @@ def believe_everything_new(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(Newest, "advance", news)
     with ground.house.connect() as connection:
         connection.execute("drop index reading_series_time")
+        connection.execute("drop index fix_track_time")
 
 
 def transitions(house: House) -> list[tuple[str, int]]:
@@ -169,7 +170,9 @@ def transitions(house: House) -> list[tuple[str, int]]:
 def due(record: Record, name: str) -> list[tuple[str, int]]:
     """What it should have done, by the readings that were accepted, in the order of their times."""
     steps, level = [], 0.0
-    for at, value in sorted((at, record.offered[of, at]) for of, at in record.accepted if of == name):
+    for at in sorted(at for of, at in record.accepted if of == name):
+        value = record.offered[name, at]
+        assert isinstance(value, float)
         if value != level:
             steps.append(("raised" if value else "returned", at))
             level = value

@@ -16,11 +16,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from faults import wrong_agents
+from faults import walkers, wrong_agents
+from faults.walkers import Walkers
 
 from edge import publisher
 from edge.agent import Agent
 from edge.journal import JournalFull, Record
+from edge.positions import Fix
 from edge.reading import now_us
 
 Sample = tuple[str, int, float]
@@ -54,6 +56,7 @@ class Order:
     resend_after_s: float = 3.0
     mend_clock_us: int = 0  # added to every reading's time
     agents: list[tuple[str, str]] = field(default_factory=lambda: [GATEWAY, STATION])
+    walkers: list[str] = field(default_factory=list)  # whose places the first agent tells, once a step
     patch: str = ""  # the fault of a control
 
 
@@ -64,11 +67,12 @@ class Ledger:
         self._file = path.open("ab", buffering=0)
         self._life, self._number = f"{time.time_ns():x}", 0
 
-    def offer(self, samples: list[Sample]) -> str:
+    def offer(self, samples: list[Sample], fixes: list[Fix]) -> str:
         """About to hand these over."""
         self._number += 1
         mark = f"{self._life}.{self._number}"
-        self._note({"offer": mark, "samples": samples})
+        places = [(walkers.key(name), at, (lon, lat)) for name, at, lon, lat, _ in fixes]
+        self._note({"offer": mark, "samples": [*samples, *places]})
         return mark
 
     def accept(self, mark: str, places: Iterable[tuple[str, int]]) -> None:
@@ -92,6 +96,7 @@ class Load:
         self.ledger = Ledger(Path(order.record))
         self._places: list[tuple[str, int]] = []
         self.agents = [self._agent(department, device) for department, device in order.agents]
+        self._walkers = Walkers(order.walkers)
 
     def start(self) -> None:
         """Let them send."""
@@ -105,15 +110,18 @@ class Load:
     def step(self) -> None:
         """One batch each."""
         for agent in self.agents:
-            self.hand(agent, self.samples(agent.device))
+            self.hand(
+                agent, self.samples(agent.device), self._walkers.step() if agent is self.agents[0] else []
+            )
         self._step += 1
 
-    def hand(self, agent: Agent, samples: list[Sample]) -> bool:
-        """Offer samples, and note what became of it; False where the journal was full."""
-        mark = self.ledger.offer([(_full(agent.device, name), at, value) for name, at, value in samples])
+    def hand(self, agent: Agent, samples: list[Sample], fixes: Iterable[Fix] = ()) -> bool:
+        """Offer samples and fixes, and note what became of it; False where the journal was full."""
+        named = [(_full(agent.device, name), at, value) for name, at, value in samples]
+        mark = self.ledger.offer(named, list(fixes))
         self._places.clear()
         try:
-            agent.accept(samples)
+            agent.accept(samples, fixes)
         except JournalFull:
             self.refused += 1
             return False

@@ -12,20 +12,23 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from faults.borders import mistold
 
 from edge.reading import now_us
 from ingest.decode import decode
 from ingest.judge import FUTURE_US, PAST_US
 
 Key = tuple[str, int]
-"""`device/metric` and time in microseconds: what a reading is known by."""
+"""`device/metric` or the name of a track, and time in microseconds: what a reading or a fix is known by."""
+Value = float | list[float]
+"""Of a reading; or longitude and latitude."""
 
 
 @dataclass(slots=True)
 class Record:
     """What the load has noted: offered, and of that accepted."""
 
-    offered: dict[Key, float] = field(default_factory=dict)
+    offered: dict[Key, Value] = field(default_factory=dict)
     accepted: set[Key] = field(default_factory=set)
     places: Counter[tuple[str, int]] = field(default_factory=Counter)
 
@@ -65,6 +68,7 @@ class Verdict:
     invented: set[Key] = field(default_factory=set)
     changed: set[Key] = field(default_factory=set)
     places_reused: list[tuple[str, int]] = field(default_factory=list)
+    mistold: list[str] = field(default_factory=list)  # crossings
     book: list[str] = field(default_factory=list)  # where the hub's ledger is at odds with the tables
     stored: int = 0
     buried: Counter[str] = field(default_factory=Counter)  # by reason
@@ -73,21 +77,27 @@ class Verdict:
     def wrong(self) -> dict[str, Any]:
         """What is wrong, shortened for people."""
         found: dict[str, Any] = {}
-        for name in ("lost", "doubled", "invented", "changed", "places_reused"):
+        for name in ("lost", "doubled", "invented", "changed", "places_reused", "mistold"):
             if keys := getattr(self, name):
                 found[name] = len(keys), sorted(keys)[:5]
         return found | ({"book": self.book} if self.book else {})
 
 
+STORED = """select device.key || '/' || metric, (extract(epoch from time) * 1000000)::bigint, value
+            from reading join series on series.id = series_id join device on device.id = device_id
+            where derived_from is null"""
+
+WALKED = """select case when anonymous then device.key || '/~' else track.name end,
+                   (extract(epoch from time) * 1000000)::bigint, fix.lon, fix.lat
+            from fix join track on track.id = track_id join device on device.id = device_id"""
+
+
 def judge(connection: psycopg.Connection, record: Record) -> Verdict:
     """Hold the tables against the record; everything must have come to rest."""
     verdict = Verdict()
-    stored: dict[Key, float] = {}
-    for name, at, value in connection.execute(
-        """select device.key || '/' || metric, (extract(epoch from time) * 1000000)::bigint, value
-           from reading join series on series.id = series_id join device on device.id = device_id
-           where derived_from is null"""
-    ):
+    stored: dict[Key, Value] = {}
+    for name, at, *found in [*connection.execute(STORED), *connection.execute(WALKED)]:
+        value = found[0] if len(found) == 1 else found
         if (name, at) in stored:
             verdict.doubled.add((name, at))
         stored[name, at] = value
@@ -100,17 +110,18 @@ def judge(connection: psycopg.Connection, record: Record) -> Verdict:
     }
     verdict.doubled |= {key for key, times in buried.items() if times > 1}
     verdict.places_reused = [place for place, times in record.places.items() if times > 1]
+    verdict.mistold = mistold(connection)
     verdict.book = _audit(connection, verdict)
     return verdict
 
 
-def _buried(connection: psycopg.Connection, stored: dict[Key, float], verdict: Verdict) -> Counter[Key]:
-    """The readings that dead letters hold, found again in their bytes."""
+def _buried(connection: psycopg.Connection, stored: dict[Key, Value], verdict: Verdict) -> Counter[Key]:
+    """The readings that dead letters hold, found again in their bytes; of places none is expected there."""
     buried: Counter[Key] = Counter()
     known = _Known(connection)
     for reason, topic, payload, first_us in connection.execute(
         """select reason, topic, payload, (extract(epoch from first_at) * 1000000)::bigint
-           from dead_letter where reason <> 'malformed'"""
+           from dead_letter where reason <> 'malformed' and topic not like '%/position'"""
     ):
         sender = topic.split("/")[3]
         decoded = decode(payload, now_us())
@@ -182,5 +193,7 @@ def _audit(connection: psycopg.Connection, verdict: Verdict) -> list[str]:
     return said
 
 
-def _bits(value: float) -> bytes:
+def _bits(value: Value) -> bytes:
+    if isinstance(value, list):
+        return b"".join(map(_bits, value))
     return b"nan" if math.isnan(value) else struct.pack("<d", value)

@@ -9,6 +9,7 @@ from faults.ground import Ground, nap
 from faults.programs import LoadProcess
 from faults.rounds import BROKERS, IN_VAIN_S, rounds
 from faults.services import kill_broker, start_broker_again
+from faults.walkers import NAMED, SEEN
 
 on_each_broker = pytest.mark.parametrize("broker", BROKERS, indirect=True)
 
@@ -16,7 +17,7 @@ on_each_broker = pytest.mark.parametrize("broker", BROKERS, indirect=True)
 @on_each_broker
 def test_a_broker_killed_under_load_with_and_without_its_data_costs_nothing(ground: Ground) -> None:
     moments = random.Random(2)
-    load = ground.load_process()
+    load = ground.load_process(walkers=[*NAMED, SEEN])
     with ground.hub() as hub:
         load.start()
         for number in range(rounds("broker kills")):

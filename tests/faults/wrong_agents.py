@@ -9,6 +9,7 @@ from typing import Any
 
 from edge.agent import Agent
 from edge.journal import JournalFull, Record
+from edge.positions import Fix
 from edge.publisher import Publisher
 
 Sample = tuple[str, int, float]
@@ -34,13 +35,13 @@ def prune_when_published() -> None:
 def accept_before_append() -> None:
     """Say yes at once, write fifty batches at a time: faster, they say."""
     accept = Agent.accept
-    waiting: list[tuple[Agent, list[Sample]]] = []
+    waiting: list[tuple[Agent, list[Sample], list[Fix]]] = []
 
-    def later(self: Agent, samples: Iterable[Sample]) -> None:
-        waiting.append((self, list(samples)))
+    def later(self: Agent, samples: Iterable[Sample], fixes: Iterable[Fix] = ()) -> None:
+        waiting.append((self, list(samples), list(fixes)))
         if len(waiting) >= 50:
-            for agent, kept in waiting:
-                accept(agent, kept)
+            for agent, kept, places in waiting:
+                accept(agent, kept, places)
             waiting.clear()
 
     Agent.accept = later  # type: ignore[method-assign]
@@ -50,9 +51,9 @@ def swallow_full() -> None:
     """A driver that logs the error and goes on."""
     accept = Agent.accept
 
-    def shrug(self: Agent, samples: Iterable[Sample]) -> None:
+    def shrug(self: Agent, samples: Iterable[Sample], fixes: Iterable[Fix] = ()) -> None:
         with suppress(JournalFull):
-            accept(self, samples)
+            accept(self, samples, fixes)
 
     Agent.accept = shrug  # type: ignore[method-assign]
 

@@ -10,7 +10,7 @@ function patterns(metric: Metric): [RegExp, Said][] {
     // Values.
     [/^(\d+) came, (\d+) due$/, (came, due) => `收到 ${came}，应到 ${due}`],
     [/^(\d+) of (\d+)$/, (some, all) => `${some} / ${all}`],
-    [/^(\S+) to (\S+) (.*), (\S+) flagged$/, (least, most, unit, share) => `${least} 至 ${most} ${unit}，标记 ${share}`],
+    [/^(\S+) to (\S+?)( \S.*)?, (\S+) flagged$/, (least, most, unit = "", share) => `${least} 至 ${most}${unit}，标记 ${share}`],
     [/^not known yet$/, () => "尚不清楚"],
     [/^(\d+) received, (\d+) stored, (\d+) twice, (\d+) refused, (\d+) gaps?$/, (received, stored, twice, refused, gaps) => `收到 ${received}，入库 ${stored}，重复 ${twice}，拒收 ${refused}，中断 ${gaps}`],
     [/^none in the registry$/, () => "登记中没有"],

@@ -1,4 +1,5 @@
 // The English words of the console. Its type is the type of every dictionary.
+import type { Clause } from "../contract";
 
 const many = (n: number, one: string, more: string): string => `${n} ${n === 1 ? one : more}`;
 
@@ -9,7 +10,7 @@ const METRICS: Record<string, string> = {
   ph: "pH", turbidity: "turbidity", pressure: "pressure", tilt: "tilt", angle: "tilt", methane: "methane", gas: "gas",
   density: "crowd density", crowd_density: "crowd density", count: "count", in: "people coming in", out: "people going out", passed: "passers-by", occupancy: "occupancy", water: "depth to water",
   persons: "people", full: "share of capacity", change: "people more a minute", "minutes-to-full": "time to capacity", crowded: "density at the closest", seen: "share seen", disagree: "cameras and doors apart by",
-  tracks: "tracks inside", dwelling: "staying too long", absent: "missing", intruders: "inside and not expected", spread: "uncertainty",
+  tracks: "tracks inside", dwelling: "staying too long", absent: "missing", unheard: "not heard, nobody knows where", intruders: "inside and not expected", untimed: "positions of a wrong time", "clock-back": "clock set back by", spread: "uncertainty",
   "flow-forward": "flow forward", "flow-back": "flow back", "flow-both": "flow, both ways", "clock-apart": "clock off by",
   open: "open", lamp: "lamp", backlog: "readings waiting", people: "people", speed: "speed",
   "pm2-5": "PM2.5", "cod-mn": "CODMn", cod: "COD", rssi: "signal (RSSI)", snr: "signal (SNR)", "rain-5min": "rain in 5 min", "rain-1h": "rain in 1 h", "rain-1d": "rain in a day",
@@ -29,6 +30,8 @@ export const en = {
   stateOf: (metric: string | null, value: number | null): string | null => (metric === "open" ? (value === 1 ? "open" : value === 0 ? "closed" : null) : null),
   /** A rule's title; those that are shipped have a translation. */
   title: (title: string) => title,
+  /** A reason from its clauses; null: the hub's own sentence stands, which is English. */
+  because: (_clauses: Clause[], _unit: string | null): string | null => null,
   metric: (key: string) => METRICS[key.toLowerCase()] ?? key.replaceAll(/[_-]/g, " "),
 
   signIn: {
@@ -59,7 +62,7 @@ export const en = {
 
   list: {
     title: "Open alarms",
-    order: "worst first, then not taken, then oldest",
+    order: "standing first, then worst, not taken, oldest",
     held: "Held in place while you point at it",
     news: (n: number) => many(n, "new alarm", "new alarms") + " at the end",
     loading: "Loading the alarms…",
@@ -67,7 +70,7 @@ export const en = {
     noneNote: "Every alarm has been taken and has returned to normal.",
     unknown: "The alarms could not be loaded. This list is not to be trusted.",
     pages: (first: number, last: number, all: number) => `${first}–${last} of ${all}`,
-    hidden: (n: number) => `${n} more not shown`,
+    hidden: (n: number) => `${n} more`,
     allShown: (n: number) => (n === 1 ? "The only one is shown" : `All ${n} shown`),
     previous: "Previous rows",
     next: "Next rows",
