@@ -6,6 +6,7 @@ import re
 import threading
 import time
 import zlib
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,12 @@ class Pictures:
                 raise OSError(f"{size} bytes, more than all pictures together may have")
             self._make_room(size, self._files - 1)
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_durably(self.folder / name, picture.jpeg)
+            try:
+                write_durably(self.folder / name, picture.jpeg)
+            except OSError:  # on a full disk what is half written takes the journal's room
+                with suppress(OSError):
+                    (self.folder / f"{name}.new").unlink(missing_ok=True)
+                raise
             self._bytes -= self._kept.pop(name, (0.0, 0))[1]  # a person has taken it away meanwhile
             self._kept[name] = time.time(), size
             self._bytes += size

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import time
 from pathlib import Path
 
+import pytest
 from fix_sl651 import OBSERVED, RTU, hexframe, report
 
 from edge.agent import Agent
@@ -68,6 +70,21 @@ def test_the_oldest_go_by_number_by_bytes_and_by_age_and_what_is_not_ours_stays(
     by_age = Pictures(tmp_path, life_s=800)
     by_age.tidy()
     assert names(tmp_path) == [kept[1], "cam-1-20260630T210009Z.jpg", "holiday.jpg"]
+
+
+def test_a_picture_that_finds_no_room_leaves_nothing_behind(tmp_path: Path) -> None:
+    pictures = Pictures(tmp_path)
+    pictures.keep(shot())
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))  # as a disk that is full within it
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            pictures.keep(shot(at_s=1))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert names(tmp_path) == [f"{NAME}.jpg"]
+    assert pictures.keep(shot(at_s=1))  # the control
+    assert (len(names(tmp_path)), pictures.taken) == (2, 2)
 
 
 def test_a_station_is_confirmed_when_its_picture_is_kept_and_also_when_it_cannot_be(tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ class Splitter:
     """
 
     def __init__(self) -> None:
+        self._framed = False  # a frame has come: 7E may trail it
         self._begin()
 
     def _begin(self) -> None:
@@ -148,7 +149,7 @@ class Splitter:
             self._tell(found, start)
         if start > self._floor or self._dropped:
             self._gap(found, start)
-        self._floor = end
+        self._floor, self._framed = end, True
         self._dropped, self._noise, self._blamed = 0, b"", False
 
     def _tell(self, found: list[Frame | Fault], before: int) -> None:
@@ -163,7 +164,7 @@ class Splitter:
         if not length or self._blamed:
             return
         first = (self._noise + self._buffer[self._floor : end])[:NOISE_SHOWN]
-        if first.strip(b"~") or length > len(first):
+        if first.strip(b"~") or length > len(first) or not self._framed:
             found.append(
                 Fault("noise", "", f"{length} bytes that are no frame, beginning with {first.hex().upper()}")
             )
