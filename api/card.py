@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import string
+import threading
 from xml.sax.saxutils import escape
 
 from reportlab.lib import colors
@@ -10,20 +12,29 @@ from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
 from reportlab.pdfbase import pdfmetrics
-from reportlab.pdfbase.cidfonts import UnicodeCIDFont
+from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.platypus import Flowable, Image, Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
 
+from api import typeface
 from api.measuring import Card
 
-# The viewer's own font of this name holds Chinese and Latin alike: nothing is embedded, and a name looks as it is written.
-FONT = "STSong-Light"
+FONT = "NotoSansSC"
+# reportlab knows a font by its name, for the whole process, and each card has letters of its own.
+_DRAWING = threading.Lock()
 # As everywhere: a colour and a sign, for those who do not see the one.
 SIGN = {"ok": ("OK", "#1b7f3b"), "attention": ("ATTENTION", "#b36b00"), "fail": ("FAIL", "#b3261e")}
 
 
 def pdf(card: Card, picture: bytes | None, signature: tuple[str, str, str] | None) -> bytes:
     """Draw a card; `signature` is who signed, when, and with what remark."""
-    pdfmetrics.registerFont(UnicodeCIDFont(FONT))
+    # Every letter of it, and some more: its parts as Python writes them.
+    font = typeface.of(f"{string.printable}{card}{signature}")
+    with _DRAWING:
+        pdfmetrics.registerFont(TTFont(FONT, font))
+        return _drawn(card, picture, signature)
+
+
+def _drawn(card: Card, picture: bytes | None, signature: tuple[str, str, str] | None) -> bytes:
     plain = ParagraphStyle("plain", fontName=FONT, fontSize=9, leading=12, wordWrap="CJK")
     title = ParagraphStyle("title", parent=plain, fontSize=17, leading=22)
     out = io.BytesIO()

@@ -6,13 +6,14 @@ from typing import Annotated, Any, Literal
 import anyio.to_thread
 import orjson
 import shapely
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from psycopg.rows import DictRow
 from pydantic import BaseModel
 
 from api.access import SignedIn
 from api.database import Pool
 from api.paging import Cursor, cursor, cut, place
+from api.polled import UNCHANGED, polled
 from api.problems import Problem
 from api.values import Instant, Key, Line, Moment
 from geo.lines import LineKind
@@ -131,8 +132,9 @@ from line where retired_at is null
 order by key limit %(limit)s"""
 
 
-@router.get("/api/v1/zones", response_model=ZoneCollection)
+@router.get("/api/v1/zones", response_model=ZoneCollection, responses=UNCHANGED)
 async def zones(
+    request: Request,
     caller: SignedIn,
     pool: Pool,
     *,
@@ -158,11 +160,12 @@ async def zones(
     async with pool.connection() as connection:
         found = await connection.execute(ZONES.format(source=source), asked)
         rows, last = cut(await found.fetchall(), limit)
-    return await collection(rows, last, simplify_m)
+    return await anyio.to_thread.run_sync(partial(collection, request, rows, last, simplify_m))
 
 
-@router.get("/api/v1/lines", response_model=LineCollection)
+@router.get("/api/v1/lines", response_model=LineCollection, responses=UNCHANGED)
 async def lines(
+    request: Request,
     pool: Pool,
     *,
     kind: LineKind | None = None,
@@ -178,14 +181,15 @@ async def lines(
     async with pool.connection() as connection:
         found = await connection.execute(LINES, asked)
         rows, last = cut(await found.fetchall(), limit)
-    return await collection(rows, last, simplify_m)
+    return await anyio.to_thread.run_sync(partial(collection, request, rows, last, simplify_m))
 
 
-async def collection(rows: list[DictRow], last: DictRow | None, simplify_m: float | None) -> Response:
-    """Rows with `id` and `geometry`, a page of features."""
+def collection(
+    request: Request, rows: list[DictRow], last: DictRow | None, simplify_m: float | None
+) -> Response:
+    """Rows with `id` and `geometry`, a page of features; many megabytes, so not on the event loop."""
     if simplify_m is not None:
-        # Megabytes of outlines are read for it: not where others wait.
-        await anyio.to_thread.run_sync(partial(_simplify, rows, simplify_m / METRES_A_DEGREE))
+        _simplify(rows, simplify_m / METRES_A_DEGREE)
     features = [
         {
             "type": "Feature",
@@ -198,7 +202,10 @@ async def collection(rows: list[DictRow], last: DictRow | None, simplify_m: floa
     ]
     following = cursor(features[-1]["id"]) if last else None
     body = {"type": "FeatureCollection", "features": features, "next": following}
-    return Response(orjson.dumps(body, option=orjson.OPT_UTC_Z), media_type="application/json")
+    # For clients that read nothing but features: where there are more, says so, too.
+    more = request.url.include_query_params(cursor=following) if following else None
+    linked = {"Link": f'<{more.path}?{more.query}>; rel="next"'} if more else {}
+    return polled(request, orjson.dumps(body, option=orjson.OPT_UTC_Z), "application/json", linked)
 
 
 def box(text: str | None) -> str | None:

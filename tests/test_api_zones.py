@@ -428,6 +428,16 @@ def test_map_clients_get_the_zones_of_a_place_a_day_and_a_layer(hub: Connection,
     assert keys("lines", kind="waterway", bbox="120,31,120.7,32") == ["river"]
     for wrong in ("1,2,3", "a,b,c,d", "121,31,120,32", "nan,31,121,32", "120,31,999,32"):
         assert api.get("/api/v1/zones", params={"bbox": wrong}).status_code == 422
+    page = api.get("/api/v1/zones", params={"limit": 1})
+    beyond = api.get(page.links["next"]["url"])
+    assert [each["id"] for each in beyond.json()["features"]] == ["market"]
+    assert "next" not in beyond.links
+    every = api.get("/api/v1/zones")
+    assert every.headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in api.get("/api/v1/zones", headers={"Accept-Encoding": "identity"}).headers
+    polled = api.get("/api/v1/zones", headers={"If-None-Match": f'"other", {every.headers["etag"]}'})
+    assert (polled.status_code, polled.content, polled.headers["etag"]) == (304, b"", every.headers["etag"])
+    assert api.get("/api/v1/zones", headers={"If-None-Match": page.headers["etag"]}).status_code == 200
     whole, coarse = (
         api.get("/api/v1/zones", params={"at": then, "layer": "crowds", **more}).json()["features"][0]
         for more in ({}, {"simplify_m": 5})
