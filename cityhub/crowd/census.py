@@ -90,9 +90,8 @@ class Census:
             device = series.device
             if device.profile in (ZONE, LINE):
                 self._own[device.key, series.metric] = series.id
-            if (
-                series.measured.counts is None or device.recorded
-            ):  # a recording counts nobody who is there now
+            # A recording counts nobody who is there now.
+            if series.measured.counts is None or device.recorded:
                 continue
             profile = self._registry.profiles[device.profile]
             self._meters[series.id] = Meter(
