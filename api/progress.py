@@ -34,9 +34,10 @@ class Progress:
     advice: str = ""
 
 
-# A device behind a gateway has no connection of its own: its gateway's counts, and it needs no credential.
+# A device behind a gateway or a platform has no connection of its own: theirs counts, and it needs no credential.
 STEPS_OF = """
     select d.id, d.created_at as created, g.key as gateway, d.retired_at is not null as retired,
+           exists (select from device_address a where a.device_id = d.id) as addressed,
            (select min(c.created_at) from credential c where c.device_id = d.id and c.revoked_at is null) as enrolled,
            (select min(c.admitted_at) from credential c where c.device_id = d.id and c.revoked_at is null) as admitted,
            least(
@@ -82,8 +83,8 @@ def progress(connection: psycopg.Connection[Any], device: str, reach: int | None
             and connected < begun < connected + timedelta(minutes=1)
         ):
             connected = begun
-    # Behind a gateway nothing is enrolled or connected but the gateway: what has come says that it is.
-    enrolled = row["enrolled"] or (connected if row["gateway"] else None)
+    # Behind a gateway or a platform nothing is enrolled or connected but that: what has come says that it is.
+    enrolled = row["enrolled"] or (connected if row["gateway"] or row["addressed"] else None)
     at = {
         "created": row["created"],
         "enrolled": enrolled,
@@ -104,11 +105,13 @@ def _advice(row: dict[str, Any], state: str, refused: list[dict[str, Any]]) -> s
         return f"It is heard, and refused: {refused[0]['reason']}, {refused[0]['detail']}"
     if state == "created" and row["gateway"]:
         return f"Its readings come through {row['gateway']}: configure it there."
+    if state == "created" and row["addressed"] and not row["invited"]:
+        return "Its readings come from its platform: see that it publishes them."
     if state == "created":
         return (
             "Use the token on the device." if row["invited"] else "Ask for a token and use it on the device."
         )
-    if state == "enrolled" and row["admitted"] is None and not row["gateway"]:
+    if state == "enrolled" and row["admitted"] is None and not row["gateway"] and not row["addressed"]:
         return "The broker does not know it yet: is `cityhub up` or `cityhub broker export --follow` running?"
     return {
         "enrolled": "It has not been heard yet: check power, network, broker address and topic.",
