@@ -65,11 +65,11 @@ def progress(connection: psycopg.Connection[Any], device: str, reach: int | None
             and connected < begun < connected + timedelta(minutes=1)
         ):
             connected = begun
-    # A device behind a gateway has no connection of its own and needs no credential: its gateway's counts, and what has
-    # come says that it is there.
+    # Behind a gateway or a platform nothing is enrolled or connected but that: what has come says that it is.
+    elsewhere = arrived.gateway or arrived.addressed
     at = {
         "created": arrived.created,
-        "enrolled": arrived.enrolled or (connected if arrived.gateway else None),
+        "enrolled": arrived.enrolled or (connected if elsewhere else None),
         "connected": connected,
         "reading": arrived.reading,
         "accepted": accepted["at"] if accepted else None,
@@ -95,10 +95,12 @@ def _advice(arrived: Arrival, state: str, refused: list[dict[str, Any]]) -> str:
             how = f"Its readings come through {arrived.gateway}: configure it there."
         elif arrived.invited:
             how = "Use the token on the device."
+        elif arrived.addressed:
+            how = "Its readings come from its platform: see that it publishes them."
         else:
             how = "Ask for a token and use it on the device."
         return how
-    if state == "enrolled" and arrived.admitted is None and not arrived.gateway:
+    if state == "enrolled" and arrived.admitted is None and not (arrived.gateway or arrived.addressed):
         return "The broker does not know it yet: is `cityhub up` or `cityhub broker export --follow` running?"
     return {
         "enrolled": "It has not been heard yet: check power, network, broker address and topic.",

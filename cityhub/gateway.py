@@ -366,7 +366,7 @@ def credential(plan: Gateway, environment: Mapping[str, str]) -> tuple[str, str]
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise OperatorError(
             f"cannot read the credential {path}: {reason}",
-            f"write the password there, mode 0600, or set {CREDENTIAL}",
+            "write the password there, mode 0600; a bare name lies in CREDENTIALS_DIRECTORY, which systemd sets",
         ) from error
     if mode & (stat.S_IRWXG | stat.S_IRWXO) and os.geteuid() in {path.stat().st_uid, 0}:
         raise OperatorError(f"others may read the credential {path}", f"chmod 600 {path}")
@@ -376,4 +376,11 @@ def credential(plan: Gateway, environment: Mapping[str, str]) -> tuple[str, str]
         enrolled = edge_credential.read(orjson.loads(text))
     except ValueError as error:
         raise OperatorError(f"{path} holds no credential: {error}", "enrol the gateway anew") from error
+    if (enrolled.device, enrolled.department) != (plan.id, plan.department):
+        # The broker would let it in and drop what it says in silence.
+        raise OperatorError(
+            f"{path} is the credential of {enrolled.device} of {enrolled.department}, "
+            f"and this file is {plan.id}'s of {plan.department}",
+            "name the right one, or enrol this gateway",
+        )
     return enrolled.user, enrolled.password

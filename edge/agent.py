@@ -60,9 +60,8 @@ class Agent:
 
     def _append(self, part: list[T], body_of: Callable[[list[T]], bytes]) -> None:
         body = body_of(part)
-        if (
-            len(body) > MESSAGE_BYTES and len(part) > 1
-        ):  # many long names: a broker would hang up on it, for ever
+        # Many long names: a broker would hang up on it, for ever.
+        if len(body) > MESSAGE_BYTES and len(part) > 1:
             half = len(part) // 2
             self._append(part[:half], body_of)
             self._append(part[half:], body_of)

@@ -16,6 +16,7 @@ class Arrival:
 
     id: int
     gateway: str | None
+    addressed: bool  # a platform speaks for it
     retired: bool
     created: datetime
     enrolled: datetime | None
@@ -32,6 +33,7 @@ def of(connection: psycopg.Connection[Any], device: str, reach: int | None) -> A
         return arrivals.execute(
             """
             select d.id, g.key as gateway, d.retired_at is not null as retired, d.created_at as created,
+                   exists (select from device_address a where a.device_id = d.id) as addressed,
                    own.created_at as enrolled, own.admitted_at as admitted,
                    least(
                        (select min(m.minute) from ledger_minute m

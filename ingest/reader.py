@@ -60,9 +60,8 @@ class Reader:
             if message.epoch != UNASKED:
                 _note_progress(batch, sender, error.envelope)
             return sender.id, []
-        if (
-            message.epoch != UNASKED
-        ):  # over HTTP nobody waits for `committed`, and anybody may write an envelope
+        if message.epoch != UNASKED:
+            # Over HTTP nobody waits for `committed`, and anybody may write an envelope.
             _note_progress(batch, sender, decoded.envelope)
         rows = self._rows(batch, message, sender, decoded)
         return sender.id, [Taken(rows)] if len(rows) else []

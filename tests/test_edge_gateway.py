@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from cityhub import drivers, gateway, trial
 from cityhub.gateway import CREDENTIAL, Gateway, credential, parse
 from cityhub.settings import OperatorError
 from edge.command import write_durably
+from edge.credential import Credential
 from edge.drivers.conversation import Watch
 
 FILE = Path("gateway.toml")
@@ -199,6 +201,19 @@ def test_the_password_comes_from_a_file_that_only_its_owner_reads_or_from_the_en
     file.unlink()
     with pytest.raises(OperatorError, match="cannot read the credential"):
         credential(plan, dict(os.environ))
+
+
+def test_the_credential_of_another_gateway_is_not_taken(tmp_path: Path) -> None:
+    """The broker would let it in, and drop in silence what it says of itself."""
+    file = tmp_path / "gw-1.json"
+    own = Credential("gw-1", "water", "water/gw-1", "secret", "edge-gw-1", "hub.city", 8883)
+    plan = parse(f'{HEAD}credential = "{file}"\n{LINES}', FILE)
+    own.save(file)
+    assert credential(plan, {}) == ("water/gw-1", "secret")
+    for other in (replace(own, device="gw-2"), replace(own, department="police")):
+        other.save(file)
+        with pytest.raises(OperatorError, match=f"is the credential of {other.device} of {other.department}"):
+            credential(plan, {})
 
 
 def test_what_the_hub_has_sent_runs_until_a_person_changes_the_file(tmp_path: Path) -> None:

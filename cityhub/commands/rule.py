@@ -196,7 +196,7 @@ def prove(
         found = steps(connection, alarm)
     if not found:
         raise OperatorError(
-            f"alarm {alarm} has no step that a rule has made", "the console shows the number of each alarm"
+            f"alarm {alarm} has no step that a rule has made", "`GET /api/v1/alarms` has the id of each alarm"
         )
     wrong = 0
     for step in found:

@@ -23,7 +23,7 @@ async function tell(step, said = {}) {
 const state = (page, wanted) => until(page, `the state ${wanted}`, (name) => document.querySelector(`[data-step=${name}]`)?.dataset.done === "true", wanted);
 const textOf = (page, selector) => page.locator(selector).first().innerText();
 
-/** What is too small for a gloved finger, what makes the phone scroll sideways, and English left in the Chinese page. */
+/** What is too small for a gloved finger, what makes the phone scroll sideways or the page under its floor, and English left in the Chinese page. */
 async function look(page, name) {
   found.small[name] = await page.evaluate(() =>
     [...document.querySelectorAll(".connect :is(button, a, select, textarea, summary, input, label.button), .tabs button")]
@@ -33,7 +33,8 @@ async function look(page, name) {
     const floor = document.querySelector(".floor");
     const sideways = floor.scrollWidth - floor.clientWidth;
     const cut = [...document.querySelectorAll(".connect *")].filter((one) => one.checkVisibility() && !one.closest(".for-ears") && one.getBoundingClientRect().right > innerWidth + 1).map((one) => one.className || one.tagName);
-    return { sideways, cut };
+    const below = document.documentElement.scrollHeight - document.documentElement.clientHeight;
+    return { sideways, below, cut };
   });
   found.latin[name] = await page.evaluate(() => {
     const texts = [...document.querySelectorAll(".connect :is(p, span, b, h2, h3, label, button, summary)")]

@@ -51,6 +51,7 @@ function patterns(metric: Metric): [RegExp, Said][] {
     [/^It is retired: nothing of it is taken\.$/, () => "设备已报废：不接收其数据。"],
     [/^It is heard, and refused: .*$/, () => "能听到它，但拒收：原因与处置见“被拒收”。"],
     [/^Its readings come through (\S+): configure it there\.$/, (gateway) => `读数经 ${gateway} 上来：请在网关上配置它。`],
+    [/^Its readings come from its platform: see that it publishes them\.$/, () => "读数由其平台上报：请确认平台在发布。"],
     [/^Use the token on the device\.$/, () => "在设备上使用令牌。"],
     [/^Ask for a token and use it on the device\.$/, () => "生成令牌，并在设备上使用。"],
     [/^The broker does not know it yet: .*$/, () => "消息服务器还不认识它：cityhub up 或 cityhub broker export --follow 在运行吗？"],
