@@ -34,7 +34,7 @@ from edge.link import Address, Client, dial, dialect
 from ingest import credentials
 from ingest.credentials import Issued
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 ROOT = Path(__file__).parents[1]
 CITY = ROOT / "deploy" / "demo"
 
