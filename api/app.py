@@ -13,6 +13,7 @@ from api import (
     access,
     alarms,
     areas,
+    credentials,
     crossings,
     devices,
     events,
@@ -52,11 +53,12 @@ from geo.origin import LEAST_MINIMUM
 
 log = structlog.get_logger(__name__)
 
-PUBLIC = (session.public, status.public, meter.public, onboarding.public)
+PUBLIC = (session.public, status.public, meter.public, credentials.public)
 PROTECTED = (
     session.router,
     tokens.router,
     onboarding.router,
+    credentials.router,
     acceptance.router,
     devices.router,
     events.router,
@@ -111,7 +113,7 @@ def build(
     app.state.meter = Meter()
     app.state.desk = session.Desk()
     app.state.deeds = Deeds(database_url)
-    app.state.site = onboarding.Site(devices_at, public_url)
+    app.state.site = credentials.Site(devices_at, public_url)
     app.state.pool = pool_of(database_url)
     app.state.feed = Feed(database_url, app.state.pool)
     app.state.minimum_group = max(minimum_group, LEAST_MINIMUM)

@@ -9,8 +9,9 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Protocol, get_args, get_origin, get_type_hints
 
-from cityhub.gateway import KINDS, POLLERS, DriverPlan, Mistake
+from cityhub.gateway import KINDS, POLLERS, DriverPlan
 from cityhub.settings import OperatorError
+from cityhub.toml_table import Mistake
 from edge.drivers.conversation import Ask, Counts, Watch
 from edge.drivers.dialogue import Dialogue, MakeDialogue
 from edge.drivers.line import Bridge, Line, SerialPort

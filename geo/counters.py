@@ -63,9 +63,8 @@ class Occupancy:
         self._drawn = np.zeros(zones)  # what the counts of late have moved, persons
         self._lately = np.zeros(zones)  # passings, over the same time
 
-    def state(self) -> NDArray[np.float64]:
-        """All that is remembered, (z, 6); for `restore`."""
-        columns = (
+    def _columns(self) -> tuple[NDArray[np.float64], ...]:
+        return (
             self.persons,
             self.shortfall,
             self._drift,
@@ -73,19 +72,14 @@ class Occupancy:
             self._common,
             self._drift_variance,
         )
-        return np.column_stack(columns)
+
+    def state(self) -> NDArray[np.float64]:
+        """All that is remembered, (z, 6); for `restore`."""
+        return np.column_stack(self._columns())
 
     def restore(self, zone: NDArray[np.int64], state: NDArray[np.float64]) -> None:
         """Let zones (k,) go on from the rows (k, 6) that `state` gave of them."""
-        columns = (
-            self.persons,
-            self.shortfall,
-            self._drift,
-            self._variance,
-            self._common,
-            self._drift_variance,
-        )
-        for column, kept in zip(columns, np.asarray(state, np.float64).T, strict=True):
+        for column, kept in zip(self._columns(), np.asarray(state, np.float64).T, strict=True):
             column[zone] = kept
 
     @property

@@ -17,9 +17,10 @@ from geo.corridor import corridor
 from geo.datum import Datum, to_wgs84
 from geo.document import MAX_BYTES, features
 from geo.lines import COUNTING, LINE_KINDS, Line, read_line
+from geo.mending import repaired
 from geo.properties import IDENTIFIER, MAX_FLOOR, MAX_NAME, Properties
 from geo.refusal import Fault, ShapeError, ZoneError, named
-from geo.shapes import course, polygon, repaired
+from geo.shapes import course, polygon
 
 if TYPE_CHECKING:
     from shapely import MultiPolygon, Polygon

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Literal, NamedTuple
@@ -13,6 +12,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from ingest import credentials, departments, life
+from ingest.crosscheck import Known, circles, faults_of
 from ingest.entry import FIELDS, Entry, Read
 from ingest.history import differing
 from ingest.sheet import Fault
@@ -85,7 +85,7 @@ def plan(connection: psycopg.Connection[Any], read: Read, reach: str | None = No
     keys = [entry.key for entry in read.entries]
     with connection.cursor(row_factory=dict_row) as cursor:
         before: dict[str, Record] = {row["key"]: row for row in cursor.execute(PRESENT, (keys,)).fetchall()}
-        known = _Known(cursor, read.entries)
+        known = Known(cursor, read.entries)
     by_row: dict[int, list[Fault]] = {}
     for fault in read.faults:
         by_row.setdefault(fault.row, []).append(fault)
@@ -93,7 +93,7 @@ def plan(connection: psycopg.Connection[Any], read: Read, reach: str | None = No
     after: dict[str, Record] = {}
     for entry in read.entries:
         was = before.get(entry.key)
-        faults = [Fault(entry.row, *fault) for fault in _faults(entry, was, read.fields, known, reach)]
+        faults = [Fault(entry.row, *fault) for fault in faults_of(entry, was, read.fields, known, reach)]
         record = _merged(entry, was, read.fields)
         if faults:
             verdicts.append(Verdict(entry.row, entry.key, "fault", {}, faults))
@@ -105,11 +105,11 @@ def plan(connection: psycopg.Connection[Any], read: Read, reach: str | None = No
         )
         if kind != "same":
             after[entry.key] = record
-    if circles := _circles(after, known.behind):
+    if circled := circles(after, known.behind):
         own = "it is behind itself, by way of its gateway"
         verdicts = [
             each._replace(kind="fault", diff={}, faults=[Fault(each.row, "gateway", own, "name another")])
-            if each.key in circles and not each.faults
+            if each.key in circled and not each.faults
             else each
             for each in verdicts
         ]
@@ -128,6 +128,7 @@ def plan(connection: psycopg.Connection[Any], read: Read, reach: str | None = No
     return Plan(verdicts, {key: before[key] for key in after if key in before}, after, notes)
 
 
+<<<<<<< HEAD
 class _Known:
     """What the entries may point at."""
 
@@ -244,6 +245,8 @@ def _circles(after: dict[str, Record], behind: dict[str, str]) -> set[str]:
     return found
 
 
+=======
+>>>>>>> 21741a7d76c68f1835565cb1f41e116e780ffe54
 def _merged(entry: Entry, was: Record | None, fields: set[str]) -> Record:
     """The record that an entry asks for: what the list does not speak of stays as it was."""
     given: Record = {

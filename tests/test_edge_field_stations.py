@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 from cityhub.commands.decode import decode
 from cityhub.drivers import check
-from cityhub.gateway import Mistake, parse
+from cityhub.gateway import parse
+from cityhub.toml_table import Mistake
 from edge.drivers.hj212 import Hj212
 from edge.drivers.kept import Kept
 from edge.drivers.sdi12 import Sdi12

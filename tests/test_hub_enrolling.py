@@ -22,8 +22,8 @@ from PIL import Image
 from PIL.TiffImagePlugin import IFDRational
 
 from api import accepting, accounts, enrolling, photo
+from api.credentials import Site
 from api.measuring import graded
-from api.onboarding import Site
 from api.spot import Spot, distance_m, place_line
 from cityhub.gatekeeper import Gatekeeper
 from edge import credential
