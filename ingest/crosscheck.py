@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 import psycopg
@@ -74,11 +75,27 @@ def _beyond(entry: Entry, was: Record | None, known: Known, reach: str) -> Itera
 
 def _dangling(entry: Entry, known: Known) -> Iterator[tuple[str, str, str]]:
     if entry.profile not in known.profiles:
-        yield "profile", f"no profile {entry.profile}", f"there are {', '.join(sorted(known.profiles))}"
+        near = get_close_matches(entry.profile, known.profiles, 3)
+        meant = (
+            f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(sorted(known.profiles))}"
+        )
+        yield "profile", f"no profile {entry.profile}", meant
     if entry.counts_zone is not None and entry.counts_zone not in known.zones:
         yield "counts_zone", f"no zone {entry.counts_zone}", "import zones first"
     if entry.gateway is not None and entry.gateway not in known.gateways:
-        yield "gateway", f"no gateway {entry.gateway}, in the list or registered", "list it too"
+        yield (
+            "gateway",
+            f"no gateway {entry.gateway}, in the list or registered",
+            "register it first, or list it too",
+        )
+
+
+def founded(after: dict[str, Record], known: Known) -> Iterator[str]:
+    """What is said of departments that nobody has named before: a new one, or a slip of the pen."""
+    named = {record[part] for record in after.values() for part in ("department", "maintainer")}
+    for key in sorted(named - {None} - known.departments.keys()):
+        near = get_close_matches(key, known.departments, 1)
+        yield f"the department {key} is new" + (f"; was {near[0]} meant?" if near else "")
 
 
 def _taken(entry: Entry, known: Known) -> Iterator[tuple[str, str, str]]:
