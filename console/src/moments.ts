@@ -1,5 +1,5 @@
 // Dates, times of day and spans as people of each language read them; always 24 hours, always local time.
-import type { Lang } from "./words";
+import type { Lang } from "./words/lang";
 
 const two = (n: number): string => String(n).padStart(2, "0");
 const locale = (lang: Lang): string => (lang === "zh" ? "zh-CN" : "en-GB");

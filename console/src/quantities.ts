@@ -1,5 +1,5 @@
 // Numbers with their units as people read them: UCUM codes become the signs on the gauge, digits are as many as say something.
-import type { Lang } from "./words";
+import type { Lang } from "./words/lang";
 
 /** Up to four digits that count, grouped; never an exponent for everyday sizes. */
 export function numberText(value: number, lang: Lang): string {

@@ -1,10 +1,10 @@
 // The language of the page: one typed dictionary per language, switched in the bar, remembered, told to the document.
 import { useState, useEffect } from "preact/hooks";
-import { en } from "./words/en";
+import { en, type Words } from "./words/en";
+import type { Lang } from "./words/lang";
 import { zh } from "./words/zh";
 
-export type Lang = "zh" | "en";
-export type Words = typeof en;
+export type { Lang, Words };
 
 const BOOKS: Record<Lang, Words> = { zh, en };
 const KEPT = "cityhub.lang";

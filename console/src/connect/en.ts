@@ -191,3 +191,5 @@ export const en = {
     again: "Measure and sign again",
   },
 };
+
+export type ConnectWords = typeof en;

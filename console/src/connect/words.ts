@@ -1,9 +1,7 @@
 // The words of the onboarding page; a dictionary of its own, loaded with the page.
 import { useWords, type Lang } from "../words";
-import { en } from "./en";
+import { en, type ConnectWords } from "./en";
 import { zh } from "./zh";
-
-export type ConnectWords = typeof en;
 
 export const BOOKS: Record<Lang, ConnectWords> = { zh, en };
 

@@ -1,5 +1,5 @@
 // The Chinese words of the onboarding page.
-import type { ConnectWords } from "./words";
+import type { ConnectWords } from "./en";
 
 export const zh: ConnectWords = {
   title: "接入设备",

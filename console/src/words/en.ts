@@ -168,3 +168,5 @@ export const en = {
     other: "The hub refused it.",
   },
 };
+
+export type Words = typeof en;

@@ -1,5 +1,5 @@
 // The Chinese words of the console.
-import type { Words } from "../words";
+import type { Words } from "./en";
 import { because } from "./because";
 
 const METRICS: Record<string, string> = {
