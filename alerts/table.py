@@ -127,7 +127,9 @@ def read(path: Path) -> Loaded:
     """Read one table; raises TableError naming the file and what was wanted."""
     try:
         text = path.read_bytes()
-        return Loaded(Table.model_validate(yaml.load(text, yaml.CSafeLoader)), hashlib.sha256(text).hexdigest())
+        return Loaded(
+            Table.model_validate(yaml.load(text, yaml.CSafeLoader)), hashlib.sha256(text).hexdigest()
+        )
     except (OSError, yaml.YAMLError) as error:
         raise TableError(
             f"cannot read {path}: {error}", "name a YAML file; check quotes and indentation"

@@ -145,7 +145,8 @@ def test_a_device_walks_from_its_label_to_its_signed_card_on_a_phone(field: Fiel
     # The browser complains of nothing (the CSP included), nothing is too small or cut off, all of it is Chinese.
     assert found["faults"] == []
     assert not any(found["small"].values()), found["small"]
-    assert all(wide == {"sideways": 0, "below": 0, "cut": []} for wide in found["wide"].values()), found["wide"]
+    well = {"sideways": 0, "below": 0, "cut": []}
+    assert all(wide == well for wide in found["wide"].values()), found["wide"]
     assert not any(found["latin"].values()), found["latin"]
 
     # What is missing is said where it is missing; the label says the kind, the phone the place and how well it knows it.
