@@ -102,10 +102,18 @@ class Changing:
         if self.outpost.agent.publisher.connected:
             self._reached_at = now
             if now_us() > standby.until_us:
-                self.standby = None
+                self._outlive()
         elif now - self._reached_at >= standby.lost_s:
             self._try_standby(standby, self._file)
             self._reached_at = time.monotonic()
+
+    def _outlive(self) -> None:
+        """It is young no more: nothing stands by, nor does it after a restart in years to come."""
+        self.standby = None
+        try:
+            trial.outlived(self.outpost.plan.home)
+        except OSError as error:  # the next start that reaches the broker tries it again
+            log.warning("that nothing stands by cannot be kept", reason=str(error.strerror))
 
     def _try_standby(self, standby: trial.Standby, file: Path) -> None:
         young = self.outpost.plan

@@ -13,7 +13,7 @@ from cityhub.kernels import Kernels
 from edge.reading import now_us
 from ingest.order import Newest
 from ingest.profile import HUB_METRICS
-from ingest.registry import Series
+from ingest.registry import HUB, Series
 
 log = structlog.get_logger("cityhub.setback")
 
@@ -22,33 +22,41 @@ PAUSE_US = 10_000_000
 
 
 class Setback:
-    """Nothing of ours is ever stamped later than now: where the newest of it is, the clock has stepped back since.
+    """Nothing that the hub says of itself is ever stamped later than now: where the newest is, the clock has stepped back.
 
-    So one that was set while the hub was down is found too, and none is found because the machine was busy.
+    So one that was set while the hub was down is found too, and none is found because the machine was busy. Of zones
+    others may speak as well, by clocks of their own: a count that somebody states proves nothing of ours.
     """
 
     def __init__(self, newest: Newest, kernels: Kernels, census: Census) -> None:
         self._newest, self._kernels, self._census = newest, kernels, census
         self._ours: list[int] = []
+        self._itself: set[int] = set()
         self._told_s = 0.0
 
     def meet(self, fresh: Iterable[Series]) -> None:
         """Series that are new to this process."""
-        self._ours += [
-            series.id for series in fresh if series.device.profile in OURS or series.metric in HUB_METRICS
-        ]
+        for series in fresh:
+            if series.device.profile in OURS or series.metric in HUB_METRICS:
+                self._ours.append(series.id)
+            if series.device.key == HUB:
+                self._itself.add(series.id)
 
     def look(self) -> None:
         """Call about once a second, in the main thread: what is ours goes on from now, not when time has caught up."""
         now, ours = now_us(), np.array(self._ours, np.int32)
-        lead_us = self._newest.times[ours] - now
-        ahead = ours[lead_us > PAUSE_US]
+        # Compared, not subtracted: the newest of a series that has no reading yet lies at the end of its 64 bits.
+        ahead = ours[self._newest.times[ours] > now + PAUSE_US]
         if not len(ahead):
             return
-        back_s = float(lead_us.max()) / 1e6
+        # Whoever stated a count by a clock that is ahead must not silence what we say of the zone.
+        mine = ahead[np.isin(ahead, list(self._itself))]
+        back_s = float((self._newest.times[mine] - now).max(initial=0)) / 1e6
+        self._kernels.go_back(ahead, now)
+        if not len(mine):
+            return
         log.warning("the hub's clock was set back", seconds=round(back_s), series=len(ahead))
         self._told_s = max(self._told_s, back_s)
-        self._kernels.go_back(ahead, now)
         self._census.go_back(now)
 
     def take_told(self) -> float:

@@ -90,6 +90,16 @@ def keep(home: Path, text: str | None, file: Path, standby: Standby | None = Non
     (home / MARK).unlink(missing_ok=True)
 
 
+def outlived(home: Path) -> None:
+    """What was sent last has proved itself: nothing stands by any more. Raises OSError."""
+    try:
+        kept = orjson.loads((home / REMOTE).read_bytes())
+    except (FileNotFoundError, orjson.JSONDecodeError):
+        return  # somebody has taken it away: then nothing stands by either
+    if isinstance(kept, dict):
+        write_durably(home / REMOTE, orjson.dumps({**kept, "standby": None}))
+
+
 def leads_elsewhere(plan: Gateway, before: Gateway) -> bool:
     """Whether the hub is reached in another way with the one than with the other."""
     return any(getattr(plan, each) != getattr(before, each) for each in LEADS)

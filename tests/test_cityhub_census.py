@@ -21,15 +21,18 @@ from cityhub.crowd.census import DOORS, Census
 from cityhub.crowd.counts import COUNT
 from cityhub.crowd.ground import Gate, Ground, Meter, View, Watched
 from cityhub.crowd.recall import Past
+from cityhub.crowd.roll import Roll
 from cityhub.crowd.telling import Presence
 from cityhub.crowd.tick import Tick, Ticking
 from cityhub.fencing import Fencing
 from edge.reading import FAIL, PASS, READING, SUSPECT
 from edge.wire import READINGS_LIMIT
 from geo.area import area_m2
+from ingest.batch import Batch
 from ingest.fixes import FIX
 from ingest.inbox import Inbox
 from ingest.limits import SIZE_LIMIT
+from ingest.message import OURS, UNASKED, Message
 from ingest.order import Newest
 from ingest.profile import SHIPPED, read
 from ingest.registry import Device, Registry, Series
@@ -577,6 +580,21 @@ def test_a_hub_that_stops_before_its_first_moment_keeps_what_the_doors_knew() ->
     again = Census("postgresql://nowhere", Inbox("mqtt://127.0.0.1:1", "test"), registry, newest)
     again.take_up({"census-doors": np.zeros(1, "S3")})  # another version's: begun anew
     assert not len(again.saved()["census-doors"])
+
+
+def test_a_number_that_somebody_stated_is_believed_where_it_is_of_now() -> None:
+    """What the hub says itself is none, and one that is sent in later, with the time at which it was right, is history."""
+    registry = Registry()
+    registry.profiles = {"zone": read(SHIPPED / "zone.yaml").profile}
+    device = Device(9, "zone-hall", "hub", "zone", None, 4, None, recorded=False)
+    roll = Roll(registry)
+    roll.meet([Series(5, device, "persons", registry.profiles["zone"].metrics["persons"])])
+    epochs, ages = (UNASKED, UNASKED, UNASKED, OURS), (0, 30, 3600, 0)
+    batch = Batch([Message("city/v1/hub/zone-hall/telemetry", b"", 0, epoch, BEGIN) for epoch in epochs])
+    batch.rows = np.array([(BEGIN - age * SECOND, 5, age, PASS) for age in ages], READING)
+    batch.device, batch.source = np.full(4, 9, np.int32), np.arange(4)
+    batch.arrived = np.full(4, BEGIN)
+    assert roll.counted(batch)[0]["value"].tolist() == [0, 30]
 
 
 @pytest.mark.parametrize(

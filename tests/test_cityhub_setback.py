@@ -7,10 +7,17 @@ import pytest
 
 from alerts import rulebook
 from alerts.checks.forecast import Forecasts
+from alerts.days import Days
 from alerts.rulebook import Subject
 from alerts.watch import Watches
-from edge.reading import PASS, READING
-from ingest.order import Newest
+from cityhub.crowd.census import Census
+from cityhub.kernels import Kernels
+from cityhub.setback import Setback
+from edge.reading import PASS, READING, now_us
+from ingest.inbox import Inbox
+from ingest.order import LONG_AGO, Newest
+from ingest.profile import SHIPPED, read
+from ingest.registry import Device, Registry, Series
 
 NOW = 1_782_853_300_000_000
 SECOND, HOUR = 1_000_000, 3_600_000_000
@@ -50,3 +57,28 @@ def test_a_forecast_goes_on_by_the_right_clock(*, told: bool) -> None:
         forecasts.observe(rows, np.ones(len(rows), bool))
     outlook = forecasts.ahead(SLOT)[0]
     assert outlook.median == pytest.approx(200 if told else 100, abs=2)
+
+
+@pytest.mark.parametrize(("ahead_of", "told_s"), [(None, 0), ("zone-square", 0), ("hub", 120)])
+def test_a_count_stated_by_a_clock_ahead_is_not_the_hubs_clock_set_back(
+    ahead_of: str | None, told_s: float
+) -> None:
+    """Nor is a series without any reading: one of which all that came was at an impossible time."""
+    registry, newest = Registry(), Newest()
+    kernels = Kernels(registry, newest, [], Days("Asia/Shanghai"))
+    setback = Setback(
+        newest, kernels, Census("postgresql://", Inbox("mqtt://nobody:1", "hub"), registry, newest)
+    )
+    profiles = {key: read(SHIPPED / f"{key}.yaml").profile for key in ("hub", "zone")}
+    places = {"hub": ("hub", "queue"), "zone-square": ("zone", "persons")}
+    for slot, (key, (profile, metric)) in enumerate(places.items(), 1):
+        device = Device(slot, key, "hub", profile, None, None, None, recorded=False)
+        newest.reach(slot)
+        setback.meet([Series(slot, device, metric, profiles[profile].all_metrics[metric])])
+        if key == ahead_of:
+            newest.times[slot] = now_us() + 120 * SECOND
+    setback.look()
+    assert setback.take_told() == pytest.approx(told_s, abs=60)
+    # What is said next is newer all the same.
+    assert (newest.times < now_us()).all()
+    assert newest.times[0] == LONG_AGO

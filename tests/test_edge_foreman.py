@@ -328,6 +328,13 @@ def test_an_outage_of_the_old_broker_and_the_new_one_takes_no_configuration_back
             text = leading(broker, home, new)
             assert hub.tell("set-configuration", configuration=text, lost_s=0)["state"] == "done"
             assert foreman._changing.standby is None
+            with monkeypatch.context() as aged:
+                aged.setattr(changing, "YOUNG_US", 0)
+                assert hub.tell("set-configuration", configuration=same, lost_s=86_400)["state"] == "done"
+                wait_for(lambda: foreman._changing.standby is None, "it to be young no more")
+                # Nor may an outage in years to come, after a restart, bring a broker of long ago back.
+                wait_for(lambda: trial.sent(home / "gw") == (same, None), "what is kept to say so")
+            assert hub.tell("set-configuration", configuration=text, lost_s=0)["state"] == "done"
             assert hub.tell("set-configuration", configuration=same, lost_s=1)["state"] == "done"
             young = foreman.outpost.plan.broker
             tried: list[str] = []

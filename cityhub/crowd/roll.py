@@ -18,6 +18,9 @@ from ingest.message import OURS
 from ingest.profile import Profile
 from ingest.registry import Registry, Series
 
+STATED_US = 60_000_000
+"""A number that somebody stated longer ago says nothing of now: who has gone in or out since went through the doors already."""
+
 
 class Roll:
     """Kept in the main thread; others read copies of what is in it."""
@@ -81,9 +84,10 @@ class Roll:
         return np.concatenate(counts), heard
 
     def _tallies(self, batch: Batch) -> NDArray[np.intp]:
-        """Rows of our own series of people that others have said."""
+        """Rows of our own series of people that others have said, of now."""
         ours = [slot for slot, meter in self.meters.items() if meter.counts == "tally"]
         rows = np.flatnonzero(np.isin(batch.rows["series"], ours))
+        rows = rows[batch.rows["time"][rows] >= batch.arrived[batch.source[rows]] - STATED_US]
         others = [batch.messages[message].epoch != OURS for message in batch.source[rows].tolist()]
         return rows[np.array(others, np.bool_)]
 
