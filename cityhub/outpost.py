@@ -13,7 +13,7 @@ import structlog
 
 from cityhub import drivers
 from cityhub.drivers import Driver, Unopened
-from cityhub.gateway import DriverPlan, Gateway, credential
+from cityhub.gateway import DriverPlan, Gateway, PicturePlan, credential
 from cityhub.settings import OperatorError
 from edge.agent import Agent
 from edge.capture import Capture
@@ -56,10 +56,7 @@ class Outpost:
         """
         self.plan = plan
         self.notes = Notes()
-        asked = plan.pictures
-        self.pictures = (
-            Pictures(asked.folder, asked.files, asked.mb << 20, asked.days * DAY_S) if asked else None
-        )
+        self.pictures = _pictures(plan.pictures) if plan.pictures else None
         self.watch = Watch(self.notes.take, kept=Kept(plan.home / "kept"), pictures=self.pictures)
         self.drivers: dict[str, Driver] = {}
         self._began_us = now_us()
@@ -257,6 +254,16 @@ class Outpost:
             write_durably(self.plan.home / STATUS, orjson.dumps(self.as_status()), mode=0o644)
         except OSError as error:
             log.warning("status not written", reason=str(error))
+
+
+def _pictures(asked: PicturePlan) -> Pictures:
+    try:
+        return Pictures(asked.folder, asked.files, asked.mb << 20, asked.days * DAY_S)
+    except OSError as error:
+        raise OperatorError(
+            f"the folder of the pictures {asked.folder!s:.200} cannot be read: {error.strerror}",
+            "name another as pictures.folder, or give it to the user that the gateway runs as",
+        ) from error
 
 
 def address(plan: Gateway, environment: Mapping[str, str]) -> Address:

@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from fix_sl651 import OBSERVED, RTU, hexframe, report
 
+from cityhub.gateway import CREDENTIAL, parse
+from cityhub.outpost import Outpost
+from cityhub.settings import OperatorError
 from edge.agent import Agent
 from edge.drivers.conversation import Watch
 from edge.drivers.dialogue import Picture
@@ -111,3 +114,13 @@ def test_a_station_is_confirmed_when_its_picture_is_kept_and_also_when_it_cannot
     assert told[1:] == ["picture", "picture-not-kept"]
     assert listener.total.notes["picture-not-kept"] == 1
     assert OBSERVED == "2607010500"
+
+
+def test_a_folder_that_cannot_be_read_is_told_before_anything_runs(tmp_path: Path) -> None:
+    """Here its name is too long for any disk."""
+    text = f"""[gateway]\nid = "gw-1"\ndepartment = "water"\nbroker = "mqtt://127.0.0.1:1"\nhome = "{tmp_path}"
+[pictures]\nfolder = "{"x" * 300}"\n[[driver]]\nkind = "sl651"\nlisten = "127.0.0.1:0"\n"""
+    with pytest.raises(OperatorError, match=r"cannot be read: File name too long") as told:
+        Outpost(parse(text, tmp_path / "gateway.toml"), {CREDENTIAL: "secret"})
+    assert "pictures.folder" in told.value.hint
+    assert names(tmp_path) == []
