@@ -7,13 +7,14 @@ from collections.abc import Iterable
 import numpy as np
 import structlog
 
-from api.watched import OURS
+from api.watched import OURS, ZONE
 from cityhub.crowd.census import Census
+from cityhub.crowd.recall import PERSONS
 from cityhub.kernels import Kernels
 from edge.reading import now_us
 from ingest.order import Newest
 from ingest.profile import HUB_METRICS
-from ingest.registry import HUB, Series
+from ingest.registry import Series
 
 log = structlog.get_logger("cityhub.setback")
 
@@ -22,16 +23,16 @@ PAUSE_US = 10_000_000
 
 
 class Setback:
-    """Nothing that the hub says of itself is ever stamped later than now: where the newest is, the clock has stepped back.
+    """Nothing that the hub says is ever stamped later than now: where the newest is, the clock has stepped back.
 
-    So one that was set while the hub was down is found too, and none is found because the machine was busy. Of zones
-    others may speak as well, by clocks of their own: a count that somebody states proves nothing of ours.
+    So one that was set while the hub was down is found too, and none is found because the machine was busy. How many
+    people are in a zone others may state as well, by clocks of their own: that proves nothing of ours.
     """
 
     def __init__(self, newest: Newest, kernels: Kernels, census: Census) -> None:
         self._newest, self._kernels, self._census = newest, kernels, census
         self._ours: list[int] = []
-        self._itself: set[int] = set()
+        self._alone: set[int] = set()
         self._told_s = 0.0
 
     def meet(self, fresh: Iterable[Series]) -> None:
@@ -39,8 +40,8 @@ class Setback:
         for series in fresh:
             if series.device.profile in OURS or series.metric in HUB_METRICS:
                 self._ours.append(series.id)
-            if series.device.key == HUB:
-                self._itself.add(series.id)
+                if (series.device.profile, series.metric) != (ZONE, PERSONS):
+                    self._alone.add(series.id)
 
     def look(self) -> None:
         """Call about once a second, in the main thread: what is ours goes on from now, not when time has caught up."""
@@ -50,7 +51,7 @@ class Setback:
         if not len(ahead):
             return
         # Whoever stated a count by a clock that is ahead must not silence what we say of the zone.
-        mine = ahead[np.isin(ahead, list(self._itself))]
+        mine = ahead[np.isin(ahead, list(self._alone))]
         back_s = float((self._newest.times[mine] - now).max(initial=0)) / 1e6
         self._kernels.go_back(ahead, now)
         if not len(mine):

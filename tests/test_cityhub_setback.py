@@ -59,7 +59,9 @@ def test_a_forecast_goes_on_by_the_right_clock(*, told: bool) -> None:
     assert outlook.median == pytest.approx(200 if told else 100, abs=2)
 
 
-@pytest.mark.parametrize(("ahead_of", "told_s"), [(None, 0), ("zone-square", 0), ("hub", 120)])
+@pytest.mark.parametrize(
+    ("ahead_of", "told_s"), [(None, 0), ("zone-square", 0), ("line-gate", 120), ("hub", 120)]
+)
 def test_a_count_stated_by_a_clock_ahead_is_not_the_hubs_clock_set_back(
     ahead_of: str | None, told_s: float
 ) -> None:
@@ -69,8 +71,12 @@ def test_a_count_stated_by_a_clock_ahead_is_not_the_hubs_clock_set_back(
     setback = Setback(
         newest, kernels, Census("postgresql://", Inbox("mqtt://nobody:1", "hub"), registry, newest)
     )
-    profiles = {key: read(SHIPPED / f"{key}.yaml").profile for key in ("hub", "zone")}
-    places = {"hub": ("hub", "queue"), "zone-square": ("zone", "persons")}
+    places = {
+        "hub": ("hub", "queue"),
+        "zone-square": ("zone", "persons"),
+        "line-gate": ("counting-line", "flow-both"),
+    }
+    profiles = {key: read(SHIPPED / f"{key}.yaml").profile for key, _ in places.values()}
     for slot, (key, (profile, metric)) in enumerate(places.items(), 1):
         device = Device(slot, key, "hub", profile, None, None, None, recorded=False)
         newest.reach(slot)
