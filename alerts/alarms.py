@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +22,11 @@ class Clause(NamedTuple):
 
     say: str
     figures: dict[str, float]
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON has it, which knows no infinity: a figure that is no number is null."""
+        known = {name: figure if math.isfinite(figure) else None for name, figure in self.figures.items()}
+        return {"say": self.say, "figures": known}
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +165,7 @@ class Alarms:
             "series": change.series_id, "to_level": change.to_level, "at": change.at, "value": change.value,
             "reading_time": change.reading_time, "held": change.held, "moved_by": list(change.moved_by),
             "moves": change.moves, "against": list(change.against), "reason": change.reason or None,
-            "because": Jsonb([each._asdict() for each in change.because]) if change.because else None,
+            "because": Jsonb([each.plain() for each in change.because]) if change.because else None,
         }  # fmt: skip
 
     def _tell(self, cursor: psycopg.Cursor, transition_id: int) -> None:

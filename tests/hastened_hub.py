@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from cityhub.commands.hub import hub
-from cityhub.crowd import census, counts
+from cityhub.crowd import census, counts, roll
 
 if __name__ == "__main__":
     speed, meets = float(os.environ["HASTE"]), int(float(os.environ["HASTE_MEETS"]) * 1e9)
@@ -28,6 +28,7 @@ if __name__ == "__main__":
     time.time_ns = hastened
     counts.APART_S *= speed
     counts.SILENT_S *= speed
+    roll.STATED_US = round(roll.STATED_US * speed)
     census.WAIT_US = round(2 * census.WAIT_US * speed)
     census.BEHIND = round(census.BEHIND * speed)
     hub()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from alerts.alarms import Clause
 from alerts.checks.wording import KEYS
 from cityhub.crowd.wording import PLAIN
 
@@ -20,3 +21,8 @@ def test_every_clause_of_a_reason_has_chinese_words() -> None:
     known = set(re.findall(r'^  "?([a-z-]+)"?: ', words, re.MULTILINE))
     assert {"people", "beyond-hour"} <= said
     assert said - known == set()
+
+
+def test_a_figure_that_is_no_number_is_null_where_it_is_written() -> None:
+    told = Clause("full-soon", {"minutes": 9.5, "latest": float("inf"), "earliest": float("nan")})
+    assert told.plain() == {"say": "full-soon", "figures": {"minutes": 9.5, "latest": None, "earliest": None}}
