@@ -17,7 +17,7 @@ LOOK_S = 0.2
 # How long samples may come without a look at the links.
 TURN_S = 0.002
 # How long a run that is over waits for answers: its own end, and an end that someone waits for.
-LINGER_S = 10.0
+LINGER_S = 30.0
 STOPPING_S = 2.0
 
 

@@ -42,8 +42,10 @@ class Broker:
         self._client, self._host, self._port = client(url, name)
         self._client.on_connect = self._connected
         self._client.on_disconnect = self._disconnected
+        self._client.on_publish = self._answered
         self._client.max_inflight_messages_set(1000)
         self._queue: deque[Message] = deque()
+        self._unanswered: set[int] = set()
         self._up = False
         self._retry_at = 0.0
         self._allowed = True
@@ -64,15 +66,18 @@ class Broker:
             return
         for _ in range(min(AT_ONCE, len(self._queue))):
             message = self._queue[0]
-            if self._client.publish(message.topic, message.payload, message.qos, message.retain).rc:
+            handed = self._client.publish(message.topic, message.payload, message.qos, message.retain)
+            if handed.rc:
                 return
+            if message.qos:
+                self._unanswered.add(handed.mid)
             self._queue.popleft()
             self.published += 1
 
     @property
     def waiting(self) -> int:
-        """Messages not handed over."""
-        return len(self._queue)
+        """Messages not handed over, or handed over and not answered: who closes on an unread answer resets the link."""
+        return len(self._queue) + len(self._unanswered)
 
     @property
     def full(self) -> bool:
@@ -126,6 +131,9 @@ class Broker:
     def _connected(self, _client: paho.Client, _user: Any, _flags: Any, reason: Any, _more: Any) -> None:
         if not reason.is_failure:
             self._up = True
+
+    def _answered(self, _client: paho.Client, _user: Any, mid: int, _reason: Any, _more: Any) -> None:
+        self._unanswered.discard(mid)
 
     def _disconnected(self, _client: paho.Client, _user: Any, _flags: Any, _reason: Any, _more: Any) -> None:
         self._up = False
